@@ -1,0 +1,1 @@
+"""What every service shares: seven small libraries with no business rules. Lower ones never import higher ones."""

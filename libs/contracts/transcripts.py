@@ -1,0 +1,61 @@
+"""Transcripts as they cross service borders. All times are seconds from the start of the recording."""
+
+from __future__ import annotations
+
+from typing import Literal
+from uuid import UUID
+
+from libs.contracts.media import Contract
+
+
+class Word(Contract):
+    """One spoken word. ``text`` carries its punctuation and no surrounding space."""
+
+    text: str
+    start: float
+    end: float
+    confidence: float = 1.0  # 0 to 1
+    speaker: str | None = None  # a Speaker's label
+
+
+class Segment(Contract):
+    """A sentence, or as much of one as was heard between two pauses, by one speaker."""
+
+    text: str
+    start: float
+    end: float
+    speaker: str | None = None
+    words: tuple[Word, ...] = ()
+
+
+class Speaker(Contract):
+    """One voice in a recording. ``label`` ("S1") is stable; ``name`` ("Speaker 1") is what people see."""
+
+    label: str
+    name: str
+    seconds: float = 0.0  # speech time
+
+
+class Loudness(Contract):
+    """Short-term level of the sound: one value per ``hop`` seconds, dB relative to full scale, floor -90."""
+
+    hop: float
+    levels: tuple[float, ...]
+
+
+class Transcript(Contract):
+    """Reply of transcription's ``GET /internal/transcripts/{media_id}`` and, less ``loudness``, of its public twin."""
+
+    media_id: UUID
+    engine: str  # "faster-whisper" or "pocketsphinx"
+    model: str  # "small", "en-us", …
+    quality: Literal["standard", "draft"]
+    language: str  # BCP 47, "en"
+    duration: float
+    segments: tuple[Segment, ...]
+    speakers: tuple[Speaker, ...]
+    loudness: Loudness | None = None
+
+    def words(self) -> list[Word]:
+        """All words in order."""
+        return [word for segment in self.segments for word in segment.words]

@@ -1,0 +1,1 @@
+"""The seven services. They never import each other."""
