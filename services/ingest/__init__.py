@@ -1,0 +1,1 @@
+"""Uploads, URL imports and the bytes of originals."""

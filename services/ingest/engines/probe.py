@@ -1,0 +1,76 @@
+"""Look into a file that came from outside, in a child that can do nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from libs import process
+from libs.process import ChildDeadline, ChildFailed, ChildRefused, ChildStalled
+
+__all__ = ["Limits", "Probed", "Unusable", "probe"]
+
+_CHILD = "services.ingest.engines.probe_child"
+
+
+class Unusable(Exception):
+    """The file can't become a recording. ``code`` is stable, ``detail`` a sentence a person can act on."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.code, self.detail = code, detail
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What is refused before anything is decoded (seconds, pixels of a frame, frames a second, a count), and the child's own."""
+
+    duration: float
+    pixels: int
+    frame_rate: float
+    streams: int
+    deadline: float
+    memory: int
+
+
+@dataclass(frozen=True)
+class Probed:
+    """Facts about a playable file. ``width`` and ``height`` as displayed: square pixels, after rotation; 0 without picture."""
+
+    container: str
+    suffix: str
+    mime: str
+    size: int
+    duration: float
+    has_audio: bool
+    has_video: bool
+    width: int
+    height: int
+    fps: float
+
+
+def probe(path: Path, limits: Limits, cancelled: Callable[[], bool] | None = None) -> Probed:
+    """Tell what a file is. Raises Unusable, or ChildCancelled where ``cancelled()`` says so."""
+    request = {
+        "path": str(path),
+        "limits": {
+            "duration": limits.duration,
+            "pixels": limits.pixels,
+            "frame_rate": limits.frame_rate,
+            "streams": limits.streams,
+        },
+    }
+    try:
+        facts = process.run_module(
+            _CHILD, request, deadline=limits.deadline, stall=limits.deadline, memory=limits.memory, cancelled=cancelled
+        )
+    except ChildRefused as refusal:
+        raise Unusable(refusal.code, refusal.detail) from refusal
+    except (ChildDeadline, ChildStalled) as late:
+        raise Unusable("media_too_complex", "Looking into this file takes too long.") from late
+    except ChildFailed as failure:
+        if (failure.status is not None and failure.status < 0) or "MemoryError" in failure.stderr:
+            raise Unusable("unsupported_media", "This file is damaged in a way that makes decoders fail.") from failure
+        raise
+    return Probed(**facts)
