@@ -1,0 +1,105 @@
+/** One function per request of the public API that the web app makes. */
+import { ask, query, send } from './http';
+import type {
+  ApiKey,
+  Media,
+  Moment,
+  Page,
+  Playback,
+  Preset,
+  Scope,
+  Session,
+  Share,
+  Transcript,
+  User,
+  Visibility,
+  Wishes,
+} from './types';
+
+export const session = () => ask<Session>('/v1/session');
+
+export const signIn = (email: string, password: string) =>
+  ask<{ user: User }>('/v1/auth/sign-in', { method: 'POST', json: { email, password } });
+
+export const signUp = (email: string, password: string, displayName: string) =>
+  ask<{ user: User }>('/v1/auth/sign-up', {
+    method: 'POST',
+    json: { email, password, ...(displayName ? { display_name: displayName } : {}) },
+  });
+
+export const signOut = () => send('/v1/auth/sign-out', { method: 'POST' });
+
+export interface LibraryFilter {
+  kind: 'recording' | 'clip';
+  q?: string;
+  parentId?: string;
+  limit?: number;
+}
+
+export const library = ({ kind, q, parentId, limit = 24 }: LibraryFilter, cursor: string | null) =>
+  ask<Page<Media>>(`/v1/library${query({ kind, q, parent_id: parentId, limit, cursor })}`);
+
+export const media = (id: string) => ask<Media>(`/v1/library/${id}`);
+
+export interface MediaEdit {
+  title?: string;
+  description?: string;
+  visibility?: Visibility;
+}
+
+/** Change what people see of a recording or clip. Refused with 412 where `version` is no longer the current one. */
+export const editMedia = (id: string, version: number, edit: MediaEdit) =>
+  ask<Media>(`/v1/library/${id}`, { method: 'PATCH', json: edit, headers: { 'If-Match': `"${version}"` } });
+
+export const deleteMedia = (id: string) => send(`/v1/library/${id}`, { method: 'DELETE', keepalive: true });
+
+export const importUrl = (url: string, wishes: Wishes) =>
+  ask<{ id: string }>('/v1/imports', { method: 'POST', json: { url, wishes } });
+
+export const cancelImport = (id: string) => send(`/v1/imports/${id}`, { method: 'DELETE' });
+
+export const transcript = (id: string) => ask<Transcript>(`/v1/media/${id}/transcript`);
+
+export const captionsUrl = (id: string, format: 'vtt' | 'srt') => `/api/v1/media/${id}/transcript.${format}`;
+
+export const moments = (id: string) => ask<{ items: Moment[]; engine: string }>(`/v1/media/${id}/moments`);
+
+export const lookAgain = (id: string, wishes: Pick<Wishes, 'count' | 'prompt'>) =>
+  send(`/v1/media/${id}/moments`, { method: 'POST', json: wishes });
+
+export interface ClipRequest {
+  media_id: string;
+  start: number;
+  end: number;
+  title?: string;
+  preset?: string;
+}
+
+export const makeClip = (request: ClipRequest) => ask<{ id: string }>('/v1/clips', { method: 'POST', json: request });
+
+export const retryClip = (id: string) => send(`/v1/clips/${id}/retry`, { method: 'POST' });
+
+export const presets = () => ask<{ items: Preset[] }>('/v1/presets');
+
+export const playback = (mediaId: string) =>
+  ask<Playback>('/v1/playback', { method: 'POST', json: { media_id: mediaId } });
+
+export const shares = (mediaId: string) => ask<{ items: Share[] }>(`/v1/shares${query({ media_id: mediaId })}`);
+
+/** Make a link that plays without an account. `expiresIn` is seconds; null takes the platform's default. */
+export const share = (mediaId: string, expiresIn: number | null) =>
+  ask<Share>('/v1/shares', {
+    method: 'POST',
+    json: { media_id: mediaId, ...(expiresIn === null ? {} : { expires_in: expiresIn }) },
+  });
+
+export const revokeShare = (id: string) => send(`/v1/shares/${id}`, { method: 'DELETE' });
+
+export const apiKeys = () => ask<{ items: ApiKey[] }>('/v1/auth/api-keys');
+
+export const createApiKey = (name: string, scopes: Scope[]) =>
+  ask<ApiKey & { key: string }>('/v1/auth/api-keys', { method: 'POST', json: { name, scopes } });
+
+export const revokeApiKey = (id: string) => send(`/v1/auth/api-keys/${id}`, { method: 'DELETE' });
+
+export const system = () => ask<Record<string, unknown>>('/v1/system');

@@ -1,0 +1,97 @@
+import type { Session } from './types';
+
+/** The refusal of a request: an RFC 9457 problem document, or the same shape for a request that got no answer. */
+export class Problem extends Error {
+  override readonly name = 'Problem';
+
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    readonly detail: string,
+    readonly correlationId: string | null = null,
+  ) {
+    super(detail);
+  }
+
+  /** Read a problem from the body of a refused request; anything else becomes a plain sentence about the status. */
+  static from(status: number, body: unknown): Problem {
+    const told = typeof body === 'object' && body !== null ? (body as Record<string, unknown>) : {};
+    const text = (key: string) => (typeof told[key] === 'string' ? told[key] : '');
+    const detail = text('detail') || text('title') || `The server answered with status ${status}.`;
+    return new Problem(status, text('code') || String(status), detail, text('correlation_id') || null);
+  }
+}
+
+/** The sentence to show for anything that was thrown. */
+export function sentence(error: unknown): string {
+  if (error instanceof Error && error.message) return error.message;
+  return 'Something went wrong. Try again.';
+}
+
+let csrfToken: string | null = null;
+let onSignedOut: () => void = () => undefined;
+
+/** Keep the token of the current session; every changing request carries it. */
+export function rememberSession(session: Session): void {
+  csrfToken = session.csrf_token;
+}
+
+/** Called when a request finds that the session has ended. */
+export function whenSignedOut(callback: () => void): void {
+  onSignedOut = callback;
+}
+
+/** Headers that a changing request needs, for clients that send their own requests (uploads). */
+export function changeHeaders(): Record<string, string> {
+  return csrfToken ? { 'X-CSRF-Token': csrfToken } : {};
+}
+
+interface RequestOptions {
+  method?: 'GET' | 'POST' | 'PATCH' | 'DELETE' | 'HEAD';
+  json?: unknown;
+  headers?: Record<string, string>;
+  /** Let the request outlive the page, for what must still happen when the tab closes. */
+  keepalive?: boolean;
+  signal?: AbortSignal;
+}
+
+/** Send a request to the public API. Throws `Problem` for every refusal and for a server that can't be reached. */
+export async function send(path: string, options: RequestOptions = {}): Promise<Response> {
+  const { method = 'GET', json, headers = {}, ...rest } = options;
+  const changes = method !== 'GET' && method !== 'HEAD';
+  const response = await fetch(`/api${path}`, {
+    method,
+    credentials: 'same-origin',
+    headers: {
+      Accept: 'application/json',
+      ...(json === undefined ? {} : { 'Content-Type': 'application/json' }),
+      ...(changes ? changeHeaders() : {}),
+      ...headers,
+    },
+    ...(json === undefined ? {} : { body: JSON.stringify(json) }),
+    ...rest,
+  }).catch((error: unknown) => {
+    if (error instanceof DOMException && error.name === 'AbortError') throw error;
+    throw new Problem(0, 'unreachable', 'The server can’t be reached. Check your connection and try again.');
+  });
+  if (!response.ok) throw await refusal(response, path);
+  return response;
+}
+
+async function refusal(response: Response, path: string): Promise<Problem> {
+  const body: unknown = await response.json().catch(() => null);
+  if (response.status === 401 && !path.startsWith('/v1/auth/sign-')) onSignedOut();
+  return Problem.from(response.status, body);
+}
+
+/** As `send`, and read the JSON answer. The caller names its shape; the API's contract vouches for it. */
+export async function ask<T>(path: string, options: RequestOptions = {}): Promise<T> {
+  const response = await send(path, options);
+  return (await response.json()) as T;
+}
+
+/** Build a query string of the parameters that are set. */
+export function query(parameters: Record<string, string | number | null | undefined>): string {
+  const pairs = Object.entries(parameters).filter(([, value]) => value !== null && value !== undefined && value !== '');
+  return pairs.length === 0 ? '' : `?${new URLSearchParams(pairs.map(([key, value]) => [key, String(value)])).toString()}`;
+}

@@ -1,0 +1,192 @@
+/** What the public API answers, as the web app reads it. Times in media are seconds; stamps are RFC 3339 UTC. */
+
+export interface User {
+  id: string;
+  email: string;
+  display_name: string;
+  created_at: string;
+}
+
+export interface Session {
+  user: User | null;
+  csrf_token: string | null;
+}
+
+export type Status =
+  | 'receiving'
+  | 'checking'
+  | 'transcribing'
+  | 'finding'
+  | 'rendering'
+  | 'ready'
+  | 'failed'
+  | 'rejected';
+
+export type StageName = 'receive' | 'check' | 'transcribe' | 'find' | 'render';
+export type StageState = 'waiting' | 'running' | 'done' | 'failed' | 'skipped';
+
+export interface Stage {
+  name: StageName;
+  state: StageState;
+  done: number | null;
+  total: number | null;
+  unit: 'bytes' | 'seconds' | 'clips' | 'steps';
+  eta: number | null;
+  detail: string | null;
+  started_at: string | null;
+  finished_at: string | null;
+}
+
+export interface MediaProblem {
+  stage: string;
+  code: string;
+  detail: string;
+}
+
+export interface Rendition {
+  rendition_id: string;
+  preset: string;
+  width: number;
+  height: number;
+  duration: number;
+  size: number;
+  mime: string;
+}
+
+export interface TranscriptSummary {
+  engine: string;
+  model: string;
+  quality: 'standard' | 'draft';
+  language: string;
+  words: number;
+  speakers: number;
+}
+
+export type Visibility = 'private' | 'unlisted' | 'public';
+
+/** A recording, or a clip cut from one (`parent_id`, `start`, `end`). */
+export interface Media {
+  id: string;
+  kind: 'recording' | 'clip';
+  parent_id: string | null;
+  owner_id: string;
+  title: string;
+  description: string;
+  visibility: Visibility;
+  status: Status;
+  problem: MediaProblem | null;
+  media_type: 'video' | 'audio' | null;
+  duration: number | null;
+  width: number | null;
+  height: number | null;
+  size: number | null;
+  start: number | null;
+  end: number | null;
+  score: number | null;
+  reason: string | null;
+  preset: string | null;
+  transcript: TranscriptSummary | null;
+  moments: number | null;
+  chosen_by: string | null;
+  clips: { planned: number; ready: number; failed: number } | null;
+  files: Rendition[];
+  stages: Stage[];
+  origin: { kind: 'upload' | 'import'; filename: string; url: string } | null;
+  version: number;
+  created_at: string;
+  updated_at: string;
+}
+
+export interface Page<T> {
+  items: T[];
+  next_cursor: string | null;
+  total: number;
+}
+
+export interface Word {
+  text: string;
+  start: number;
+  end: number;
+  confidence: number;
+  speaker: string | null;
+}
+
+export interface Segment {
+  text: string;
+  start: number;
+  end: number;
+  speaker: string | null;
+  words: Word[];
+}
+
+export interface Transcript {
+  media_id: string;
+  engine: string;
+  model: string;
+  quality: 'standard' | 'draft';
+  language: string;
+  duration: number;
+  segments: Segment[];
+  speakers: { label: string; name: string; seconds: number }[];
+}
+
+export interface Moment {
+  id: string;
+  media_id: string;
+  rank: number;
+  start: number;
+  end: number;
+  title: string;
+  text: string;
+  score: number;
+  scores: Record<string, number>;
+  reason: string;
+}
+
+export interface Playback {
+  url: string;
+  mime: string;
+  expires_at: string;
+  width: number | null;
+  height: number | null;
+  duration: number | null;
+  poster_url: string | null;
+}
+
+export interface Share {
+  id: string;
+  url: string | null;
+  media_id: string;
+  created_at?: string;
+  expires_at: string | null;
+  views: number;
+  revoked_at: string | null;
+}
+
+export interface Preset {
+  name: string;
+  title?: string;
+  width: number;
+  height: number;
+}
+
+export type Scope = 'upload' | 'read' | 'write';
+
+export interface ApiKey {
+  id: string;
+  name: string;
+  prefix: string;
+  scopes: string[];
+  created_at?: string;
+  last_used_at?: string | null;
+}
+
+/** What the owner asks for when handing in a recording. Absent fields take the platform's defaults. */
+export interface Wishes {
+  count?: number;
+  prompt?: string;
+  preset?: string;
+  language?: string;
+  min_duration?: number;
+  max_duration?: number;
+}

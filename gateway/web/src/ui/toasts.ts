@@ -1,0 +1,16 @@
+import { createContext, useContext } from 'react';
+
+export interface Toast {
+  text: string;
+  tone?: 'plain' | 'good' | 'bad';
+  action?: { label: string; run: () => void };
+  /** Milliseconds until it goes; errors stay longer by default. */
+  lasts?: number;
+}
+
+export const ToastContext = createContext<(toast: Toast) => void>(() => undefined);
+
+/** Tell the person something in passing. */
+export function useToast(): (toast: Toast) => void {
+  return useContext(ToastContext);
+}
