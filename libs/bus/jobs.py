@@ -1,0 +1,289 @@
+"""Jobs: work that is a row first and a message second.
+
+``queued -> running -> done | failed | quarantined | cancelled``, each move one conditional UPDATE by the database's clock.
+A claim counts the attempt before the work starts and takes a lease; finishing needs the same attempt (fencing), so that a
+worker that was thought dead can't overwrite its successor's result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, and_, case, func, insert, or_, select, text, update
+from sqlalchemy.orm import Session
+
+from libs.bus.outbox import wake
+from libs.bus.states import ENDED, JobState
+from libs.bus.tables import jobs
+from libs.database import new_id, now
+from libs.telemetry import correlation_id
+
+__all__ = [
+    "MOST_INTERRUPTIONS",
+    "Job",
+    "JobFailed",
+    "LeaseLost",
+    "cancel",
+    "claim",
+    "enqueue",
+    "finish",
+    "heartbeat",
+    "jobs_of",
+    "lapsed",
+    "release",
+    "requeue",
+    "retry",
+    "some_due",
+]
+
+MOST_INTERRUPTIONS = 3  # then a job is quarantined
+
+
+class JobFailed(Exception):
+    """The job can't be done and trying again is no use: a stable code and a sentence a person can act on."""
+
+    def __init__(self, code: str, detail: str, *, last_words: str = "") -> None:
+        super().__init__(f"{code}: {detail}")
+        self.code = code
+        self.detail = detail
+        self.last_words = last_words
+
+
+class LeaseLost(Exception):
+    """Somebody else holds the job by now, or it was cancelled: whatever was made must not become visible."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job as it stands."""
+
+    id: UUID
+    kind: str
+    subject: UUID
+    owner: UUID | None
+    params: dict[str, Any]
+    state: JobState
+    attempt: int
+    failures: int
+    interruptions: int
+    cancel_requested: bool
+    done: float
+    total: float
+    problem_code: str | None
+    problem_detail: str | None
+    correlation_id: str
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+_COLUMNS = [jobs.c[name] for name in Job.__annotations__]
+
+
+def _job(row: Row[Any]) -> Job:
+    return Job(**{**row._mapping, "state": JobState(row.state)})  # noqa: SLF001  SQLAlchemy's public name for it
+
+
+def enqueue(
+    session: Session,
+    *,
+    kind: str,
+    subject: UUID,
+    owner: UUID | None = None,
+    params: dict[str, Any] | None = None,
+    priority: int = 0,
+) -> UUID:
+    """Add a job and its wake-up in the caller's transaction."""
+    job_id = new_id()
+    session.execute(
+        insert(jobs).values(
+            id=job_id,
+            kind=kind,
+            subject=subject,
+            owner=owner,
+            params=params or {},
+            priority=priority,
+            correlation_id=correlation_id(),
+        )
+    )
+    wake(session, kind)
+    return job_id
+
+
+def claim(session: Session, kind: str, lease: float) -> Job | None:
+    """Take the most urgent due job of a kind for ``lease`` seconds, or None. Workers never wait for each other here."""
+    due = (
+        select(jobs.c.id)
+        .where(jobs.c.state == JobState.QUEUED, jobs.c.kind == kind, jobs.c.run_after <= now())
+        .order_by(jobs.c.priority.desc(), jobs.c.run_after)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+        .scalar_subquery()
+    )
+    row = session.execute(
+        update(jobs)
+        .where(jobs.c.id == due, jobs.c.state == JobState.QUEUED)
+        .values(
+            state=JobState.RUNNING,
+            attempt=jobs.c.attempt + 1,
+            lease_until=now() + _seconds(lease),
+            started_at=func.coalesce(jobs.c.started_at, now()),
+        )
+        .returning(*_COLUMNS)
+    ).first()
+    return _job(row) if row else None
+
+
+def heartbeat(session: Session, job: Job, lease: float, done: float, total: float) -> bool:
+    """Extend a lease and note progress. True if the job should be cancelled. Raises LeaseLost."""
+    row = session.execute(
+        update(jobs)
+        .where(_held(job))
+        .values(lease_until=now() + _seconds(lease), done=done, total=total)
+        .returning(jobs.c.cancel_requested)
+    ).first()
+    if row is None:
+        raise LeaseLost(str(job.id))
+    return bool(row.cancel_requested)
+
+
+def finish(session: Session, job: Job, state: JobState = JobState.DONE, problem: JobFailed | None = None) -> None:
+    """End a job in the transaction of its effect. Raises LeaseLost, and so undoes the effect, if it is no longer ours."""
+    row = session.execute(
+        update(jobs)
+        .where(_held(job))
+        .values(
+            state=state,
+            lease_until=None,
+            finished_at=now(),
+            problem_code=problem.code if problem else None,
+            problem_detail=problem.detail if problem else None,
+            last_words=problem.last_words if problem else None,
+        )
+        .returning(jobs.c.id)
+    ).first()
+    if row is None:
+        raise LeaseLost(str(job.id))
+
+
+def requeue(session: Session, job: Job, wait: float, problem: JobFailed) -> None:
+    """Put a job back after an attempt that raised, to be due in ``wait`` seconds. Raises LeaseLost."""
+    _put_back(session, job, run_after=now() + _seconds(wait), failures=jobs.c.failures + 1, last_words=problem.last_words)
+
+
+def release(session: Session, job: Job) -> None:
+    """Put a job back untouched: the worker is being shut down, which is nobody's fault. Raises LeaseLost."""
+    _put_back(session, job, run_after=now())
+    wake(session, job.kind)
+
+
+def _put_back(session: Session, job: Job, **values: Any) -> None:
+    row = session.execute(
+        update(jobs)
+        .where(_held(job))
+        .values(state=JobState.QUEUED, lease_until=None, **values)
+        .returning(jobs.c.id)
+    ).first()
+    if row is None:
+        raise LeaseLost(str(job.id))
+
+
+def lapsed(session: Session) -> list[Job]:
+    """Take back the jobs whose workers vanished: queued again, or quarantined after the third time. Returns the latter."""
+    often = jobs.c.interruptions + 1 >= MOST_INTERRUPTIONS
+    gone = (
+        select(jobs.c.id)
+        .where(jobs.c.state == JobState.RUNNING, jobs.c.lease_until < now())
+        .limit(100)
+        .with_for_update(skip_locked=True)
+    )
+    rows = session.execute(
+        update(jobs)
+        .where(jobs.c.id.in_(gone))
+        .values(
+            state=case((often, JobState.QUARANTINED), else_=JobState.QUEUED),
+            finished_at=case((often, now()), else_=None),
+            problem_code=case((often, "interrupted"), else_=None),
+            interruptions=jobs.c.interruptions + 1,
+            lease_until=None,
+            run_after=now(),
+        )
+        .returning(*_COLUMNS)
+    ).all()
+    return [job for job in map(_job, rows) if job.state is JobState.QUARANTINED]
+
+
+def some_due(session: Session, kinds: Iterable[str]) -> set[str]:
+    """The kinds of which at least one job is due."""
+    found = session.execute(
+        select(jobs.c.kind)
+        .where(jobs.c.state == JobState.QUEUED, jobs.c.kind.in_(list(kinds)), jobs.c.run_after <= now())
+        .distinct()
+    )
+    return set(found.scalars())
+
+
+def cancel(session: Session, *, subject: UUID, kind: str | None = None) -> int:
+    """Cancel a subject's jobs: queued ones at once, running ones as soon as their worker's next heartbeat sees it.
+
+    Returns how many there were.
+    """
+    which = and_(jobs.c.subject == subject, jobs.c.kind == kind if kind else text("true"))
+    waiting = session.execute(
+        update(jobs)
+        .where(which, jobs.c.state == JobState.QUEUED)
+        .values(state=JobState.CANCELLED, finished_at=now(), problem_code="cancelled")
+        .returning(jobs.c.id)
+    ).all()
+    running = session.execute(
+        update(jobs)
+        .where(which, jobs.c.state == JobState.RUNNING)
+        .values(cancel_requested=True)
+        .returning(jobs.c.id)
+    ).all()
+    return len(waiting) + len(running)
+
+
+def retry(session: Session, *, subject: UUID, kind: str | None = None) -> int:
+    """Queue a subject's failed, quarantined or cancelled jobs once more, by hand. Returns how many."""
+    rows = session.execute(
+        update(jobs)
+        .where(
+            jobs.c.subject == subject,
+            jobs.c.kind == kind if kind else text("true"),
+            or_(*(jobs.c.state == state for state in ENDED - {JobState.DONE})),
+        )
+        .values(
+            state=JobState.QUEUED,
+            failures=0,
+            interruptions=0,
+            cancel_requested=False,
+            run_after=now(),
+            finished_at=None,
+            problem_code=None,
+            problem_detail=None,
+            done=0,
+        )
+        .returning(jobs.c.kind)
+    ).all()
+    for again in {row.kind for row in rows}:
+        wake(session, again)
+    return len(rows)
+
+
+def jobs_of(session: Session, subject: UUID) -> list[Job]:
+    """A subject's jobs, oldest first."""
+    found = session.execute(select(*_COLUMNS).where(jobs.c.subject == subject).order_by(jobs.c.created_at, jobs.c.id))
+    return [_job(row) for row in found]
+
+
+def _held(job: Job) -> Any:
+    return and_(jobs.c.id == job.id, jobs.c.state == JobState.RUNNING, jobs.c.attempt == job.attempt)
+
+
+def _seconds(number: float) -> Any:
+    return func.make_interval(0, 0, 0, 0, 0, 0, number)

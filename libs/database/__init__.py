@@ -1,0 +1,150 @@
+"""PostgreSQL for a service: one engine per process, explicit transactions, its own schema and role.
+
+Models name no schema: the role's ``search_path`` does, so that moving a service to its own server changes one URL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, cast
+from uuid import UUID
+
+import sqlalchemy
+import uuid_utils.compat
+from sqlalchemy import DateTime, Engine, MetaData, func
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
+from sqlalchemy.types import JSON, Uuid
+
+__all__ = [
+    "DatabaseUnavailable",
+    "Timestamp",
+    "base",
+    "configure",
+    "dispose",
+    "driver_url",
+    "engine",
+    "new_id",
+    "now",
+    "ready",
+    "transaction",
+]
+
+Timestamp = DateTime(timezone=True)
+
+_NAMES = {
+    "ix": "ix_%(column_0_label)s",
+    "uq": "uq_%(table_name)s_%(column_0_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class DatabaseUnavailable(Exception):
+    """PostgreSQL can't be reached, or ended the connection. Trying again later is right."""
+
+
+class _Runtime:
+    """The one engine of this process."""
+
+    engine: Engine | None = None
+    sessions: sessionmaker[Session] | None = None
+
+
+def base() -> type[DeclarativeBase]:
+    """Make the declarative base of one service's models."""
+    from sqlalchemy.dialects.postgresql import JSONB
+
+    class Base(DeclarativeBase):
+        metadata = MetaData(naming_convention=_NAMES)
+        type_annotation_map = {  # noqa: RUF012  SQLAlchemy reads it as is
+            UUID: Uuid(),
+            datetime: Timestamp,
+            dict[str, Any]: JSON().with_variant(JSONB(), "postgresql"),
+            list[Any]: JSON().with_variant(JSONB(), "postgresql"),
+            list[dict[str, Any]]: JSON().with_variant(JSONB(), "postgresql"),
+        }
+
+    return Base
+
+
+def new_id() -> UUID:
+    """Make a UUIDv7 (RFC 9562): unique, and in the order of creation."""
+    return cast("UUID", uuid_utils.compat.uuid7())
+
+
+def now() -> sqlalchemy.Function[datetime]:
+    """The database's clock: the only one that leases, expiries and orders are judged by."""
+    return func.clock_timestamp(type_=Timestamp)
+
+
+def driver_url(url: str) -> sqlalchemy.URL:
+    """Accept any ``postgres…://`` URL and choose psycopg 3."""
+    return sqlalchemy.make_url(url).set(drivername="postgresql+psycopg")
+
+
+def configure(url: str, *, pool: int = 10) -> None:
+    """Point this process at its database. Connects on first use; a lost server is noticed within 2 s."""
+    dispose()
+    _Runtime.engine = sqlalchemy.create_engine(
+        driver_url(url),
+        pool_size=min(pool, 3),
+        max_overflow=max(0, pool - 3),
+        pool_timeout=2,
+        pool_pre_ping=True,
+        connect_args={
+            "connect_timeout": 2,
+            "keepalives_idle": 10,
+            "tcp_user_timeout": 10000,
+            "options": "-c timezone=UTC -c idle_in_transaction_session_timeout=60000",
+        },
+    )
+    _Runtime.sessions = sessionmaker(_Runtime.engine, expire_on_commit=False)
+
+
+def dispose() -> None:
+    """Close all connections."""
+    if _Runtime.engine is not None:
+        _Runtime.engine.dispose()
+    _Runtime.engine = _Runtime.sessions = None
+
+
+def engine() -> Engine:
+    """This process's engine; ``configure`` comes first."""
+    if _Runtime.engine is None:
+        raise RuntimeError("libs.database is not configured in this process")
+    return _Runtime.engine
+
+
+@contextmanager
+def transaction() -> Iterator[Session]:
+    """One transaction: commits at the end of the block, rolls back on any exception.
+
+    Raises DatabaseUnavailable where the server is gone, so that callers need not know SQLAlchemy's tree.
+    """
+    engine()
+    assert _Runtime.sessions is not None  # noqa: S101  set together with the engine
+    try:
+        with _Runtime.sessions.begin() as session:
+            yield session
+    except (OperationalError, InterfaceError, sqlalchemy.exc.TimeoutError) as error:
+        if _is_gone(error):
+            raise DatabaseUnavailable(str(error)) from error
+        raise
+
+
+def _is_gone(error: Exception) -> bool:
+    """Tell a lost server from a lock timeout or a serialization failure, which are the caller's affair."""
+    if not isinstance(error, DBAPIError):
+        return True  # the pool's own time-out
+    state = getattr(error.orig, "sqlstate", None) or ""
+    return error.connection_invalidated or state == "" or state.startswith(("08", "57P", "53"))
+
+
+def ready() -> None:
+    """Raise DatabaseUnavailable unless the server answers."""
+    with transaction() as session:
+        session.execute(sqlalchemy.select(1))

@@ -1,0 +1,121 @@
+"""One object store for originals, renditions and posters: a folder, or any S3 through the MinIO client.
+
+Keys are made by the server, immutable, and never derived from what a person typed. An object appears whole or not at all.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import parse_qs, unquote, urlsplit
+from uuid import UUID
+
+import uuid_utils.compat
+
+__all__ = ["CHUNK", "NotStored", "StorageUnavailable", "Store", "Stored", "check_key", "configure", "new_key", "store"]
+
+CHUNK = 256 * 1024  # bytes read at a time
+
+_KEY = re.compile(r"[a-z0-9][a-z0-9-]*(/[a-z0-9][a-z0-9-]*)*(\.[a-z0-9]{1,8})?")
+
+
+class NotStored(LookupError):
+    """No object has this key."""
+
+
+class StorageUnavailable(Exception):
+    """The store can't be reached, or refuses. Trying again later is right."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What was written: size in bytes, SHA-256 in hexadecimal."""
+
+    key: str
+    size: int
+    sha256: str
+
+
+class Store(Protocol):
+    """What every store does; ``tests/libs/test_storage.py`` is its contract."""
+
+    def put(self, key: str, chunks: Iterable[bytes], content_type: str) -> Stored:
+        """Write an object from a stream of chunks. It becomes visible only when whole."""
+        ...
+
+    def put_file(self, key: str, path: Path, content_type: str) -> Stored:
+        """Write an object from a local file, which stays where it is."""
+        ...
+
+    def read(self, key: str, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+        """Stream ``length`` bytes from ``offset``, or to the end. Raises NotStored before the first chunk."""
+        ...
+
+    def size(self, key: str) -> int:
+        """Size in bytes. Raises NotStored."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Remove an object. Removing one that is not there is fine."""
+        ...
+
+    def keys(self, prefix: str = "") -> Iterator[str]:
+        """All keys that begin with ``prefix``."""
+        ...
+
+    def local(self, key: str) -> AbstractContextManager[Path]:
+        """The object as a local file to read, for as long as the block lasts. Raises NotStored."""
+        ...
+
+
+def new_key(kind: str, subject: UUID, suffix: str = "") -> str:
+    """Make a fresh key: ``originals/<subject>/<uuid7>.mp4``. ``suffix`` comes from our own tables, never from a person."""
+    return check_key(f"{kind}/{subject}/{uuid_utils.compat.uuid7()}{suffix}")
+
+
+def check_key(key: str) -> str:
+    """Return a key that is safe as a path, or raise ValueError: no dots but in the suffix, no empty parts, lower case."""
+    if not _KEY.fullmatch(key) or len(key) > 200:
+        raise ValueError(f"not an object key: {key!r}")
+    return key
+
+
+class _Runtime:
+    store: Store | None = None
+
+
+def configure(url: str, scratch: Path) -> None:
+    """Choose this process's store by URL; ``scratch`` takes downloads for ``local``.
+
+    ``file:///absolute/folder`` or ``s3://key:secret@host:port/bucket``, with ``?secure=0`` for plain HTTP.
+    """
+    parts = urlsplit(url)
+    if parts.scheme == "file":
+        from libs.storage.folder import FolderStore
+
+        _Runtime.store = FolderStore(Path(unquote(parts.path)))
+    elif parts.scheme == "s3":
+        from libs.storage.s3 import S3Store
+
+        options = parse_qs(parts.query)
+        _Runtime.store = S3Store(
+            endpoint=f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname),
+            access_key=unquote(parts.username or ""),
+            secret_key=unquote(parts.password or ""),
+            bucket=parts.path.strip("/"),
+            secure=options.get("secure", ["1"])[0] != "0",
+            scratch=scratch,
+        )
+    else:
+        raise ValueError("storage_url must begin with file:// or s3://")
+
+
+def store() -> Store:
+    """This process's store; ``configure`` comes first."""
+    if _Runtime.store is None:
+        raise RuntimeError("libs.storage is not configured in this process")
+    return _Runtime.store

@@ -1,0 +1,61 @@
+"""Who may call: FastAPI dependencies for service tokens."""
+
+from __future__ import annotations
+
+from typing import Annotated, cast
+
+from fastapi import Depends, Request
+
+from libs.telemetry import log
+from libs.web.problems import Forbidden, Unauthenticated
+from libs.web.tokens import HEADER, BadToken, Principal, Verifier
+
+__all__ = ["AnyCaller", "Caller", "Internal", "OptionalCaller", "authenticate"]
+
+
+async def authenticate(request: Request) -> None:
+    """Check the service token of every request, but those to paths that the service declared public."""
+    public: tuple[str, ...] = request.app.state.public
+    token = request.headers.get(HEADER)
+    if token is None and request.url.path.startswith(public):
+        request.state.principal = Principal(service="")
+        return
+    verifier: Verifier = request.app.state.verifier
+    try:
+        request.state.principal = verifier.verify(token or "")
+    except BadToken as error:
+        log.warning("request without a valid service token", extra={"reason": str(error), "path": request.url.path})
+        raise Unauthenticated("A service token is needed here.", code="bad_service_token") from error
+
+
+def _principal(request: Request) -> Principal:
+    return cast("Principal", request.state.principal)
+
+
+def _person(request: Request) -> Principal:
+    principal = _principal(request)
+    _ = principal.user_id  # raises where nobody is signed in
+    return principal
+
+
+Caller = Annotated[Principal, Depends(_person)]
+"""A signed-in person; 401 otherwise."""
+
+OptionalCaller = Annotated[Principal, Depends(_principal)]
+"""A person, or nobody (``acting`` is None)."""
+
+AnyCaller = OptionalCaller
+
+
+class Internal:
+    """A dependency for ``/internal`` routes: only these services may call, in their own name."""
+
+    def __init__(self, *services: str) -> None:
+        self._services = frozenset(services)
+
+    def __call__(self, request: Request) -> Principal:
+        """Return the caller, or refuse with 403."""
+        principal = _principal(request)
+        if principal.service not in self._services:
+            raise Forbidden(f"{principal.service} has no business here.")
+        return principal

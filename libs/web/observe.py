@@ -1,0 +1,62 @@
+"""One ASGI middleware: correlation id in and out, one log line and one measurement per request."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import MutableMapping
+from typing import Any
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from libs.telemetry import HTTP_REQUESTS, HTTP_SECONDS, correlated, log
+
+__all__ = ["CORRELATION", "Observe", "template"]
+
+CORRELATION = "X-Correlation-Id"
+QUIET = ("/health", "/metrics")
+
+
+def template(scope: MutableMapping[str, Any]) -> str:
+    """The route's template (``/v1/library/{id}``), never the raw path: labels must stay few."""
+    route = scope.get("route")
+    return str(getattr(route, "path", "unmatched"))
+
+
+class Observe:
+    """Wraps an ASGI app."""
+
+    def __init__(self, app: ASGIApp, service: str) -> None:
+        self._app = app
+        self._service = service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one connection."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started, status = time.perf_counter(), 500
+        with correlated(Headers(scope=scope).get(CORRELATION)) as correlation:
+
+            async def answer(message: Message) -> None:
+                nonlocal status
+                if message["type"] == "http.response.start":
+                    status = message["status"]
+                    MutableHeaders(scope=message)[CORRELATION] = correlation
+                await send(message)
+
+            try:
+                await self._app(scope, receive, answer)
+            finally:
+                self._record(scope, status, time.perf_counter() - started)
+
+    def _record(self, scope: Scope, status: int, seconds: float) -> None:
+        if scope["path"].startswith(QUIET):
+            return
+        route = template(scope)
+        HTTP_REQUESTS.labels(self._service, scope["method"], route, str(status)).inc()
+        HTTP_SECONDS.labels(self._service, route).observe(seconds)
+        log.info(
+            "request",
+            extra={"method": scope["method"], "route": route, "status": status, "milliseconds": round(seconds * 1000, 1)},
+        )

@@ -1,0 +1,171 @@
+"""The service factory: every service gets the same health, telemetry, tokens, problems and shutdown from here."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import prometheus_client
+import uvicorn
+from fastapi import APIRouter, Depends, FastAPI, Response
+from starlette.types import ASGIApp
+
+from libs import database, storage, telemetry
+from libs.bus import Actors
+from libs.settings import ServiceSettings, SharedSettings
+from libs.telemetry import log
+from libs.web import answers, peers
+from libs.web.access import authenticate
+from libs.web.observe import Observe
+from libs.web.tokens import Verifier
+
+__all__ = ["GRACE", "Service", "serve"]
+
+GRACE = 10  # seconds that open requests get at shutdown
+ALWAYS_OPEN = ("/health", "/metrics", "/openapi.json")
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+
+@dataclass(frozen=True)
+class Service:
+    """A service as its ``app.py`` composes it. ``public`` are path prefixes that need no service token."""
+
+    name: str
+    settings: Callable[[], ServiceSettings]
+    routers: Sequence[APIRouter]
+    actors: Actors | None = None
+    system: Callable[[], dict[str, Any]] | None = None  # what this service chose for the user, for /api/v1/system
+    public: tuple[str, ...] = ()
+    lifespan: Lifespan | None = None
+
+    @property
+    def migrations(self) -> Path:
+        """Where its Alembic revisions lie."""
+        return Path(__file__).resolve().parents[2] / "services" / self.name / "migrations"
+
+    def configure(self) -> ServiceSettings:
+        """Set this process up as one of this service's: logs, database, storage, peers."""
+        settings = self.settings()
+        telemetry.configure(self.name, settings.log_level)
+        if settings.database_url.get_secret_value():
+            database.configure(settings.database_url.get_secret_value(), pool=settings.database_pool)
+        if settings.storage_url.get_secret_value():
+            storage.configure(settings.storage_url.get_secret_value(), settings.work_dir)
+        settings.work_dir.mkdir(parents=True, exist_ok=True)
+        peers.configure(self.name, settings)
+        return settings
+
+    def http(self) -> FastAPI:
+        """Make the HTTP app. Configures the process."""
+        settings = self.configure()
+        app = FastAPI(
+            title=self.name,
+            docs_url=None,
+            redoc_url=None,
+            dependencies=[Depends(authenticate)],
+            lifespan=self._lifespan,
+            separate_input_output_schemas=False,
+        )
+        app.state.public = (*ALWAYS_OPEN, *self.public)
+        app.state.verifier = Verifier(self.name, settings.service_public_keys)
+        app.state.stopping = asyncio.Event()
+        answers.install(app, self.name)
+        for router in self.routers:
+            app.include_router(router)
+        app.include_router(self._own_routes())
+        app.add_middleware(Observe, service=self.name)
+        return app
+
+    def work(self) -> None:
+        """Be the worker process until SIGTERM or SIGINT."""
+        from libs.bus.worker import Worker
+
+        if self.actors is None:
+            raise ValueError(f"{self.name} has no actors")
+        settings = self.configure()
+        until_stopped = stop_signal()
+        worker = Worker(self.actors, settings.redis_url.get_secret_value())
+        if settings.metrics_port:
+            prometheus_client.start_http_server(settings.metrics_port, addr=settings.host)
+        worker.start()
+        log.info("worker ready")
+        until_stopped.wait()
+        worker.stop()
+        database.dispose()
+
+    @asynccontextmanager
+    async def _lifespan(self, app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            if self.lifespan is not None:
+                await stack.enter_async_context(self.lifespan(app))
+            yield
+        database.dispose()
+
+    def _own_routes(self) -> APIRouter:
+        router = APIRouter(include_in_schema=False)
+
+        @router.get("/health/live")
+        async def live() -> dict[str, str]:
+            """Tell that the process runs."""
+            return {"status": "ok"}
+
+        @router.get("/health/ready")
+        def ready() -> dict[str, str]:
+            """Tell that requests can be served: the database answers."""
+            database.ready()
+            return {"status": "ok"}
+
+        @router.get("/metrics")
+        async def metrics() -> Response:
+            """Measurements for Prometheus."""
+            return Response(prometheus_client.generate_latest(), media_type=prometheus_client.CONTENT_TYPE_LATEST)
+
+        @router.get("/internal/system")
+        def system() -> dict[str, Any]:
+            """Tell what this service chose for the user: engines, models, fallbacks."""
+            return self.system() if self.system is not None else {}
+
+        return router
+
+
+class _Server(uvicorn.Server):
+    """Tells the app that the end is near, so that event streams close and the drain can finish."""
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        app: Any = self.config.app
+        stopping = getattr(getattr(app, "state", None), "stopping", None)
+        if isinstance(stopping, asyncio.Event):
+            stopping.set()
+        super().handle_exit(sig, frame)
+
+
+def serve(app: ASGIApp, settings: SharedSettings) -> None:
+    """Serve an app over HTTP until SIGTERM or SIGINT, then drain."""
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,  # the gateway alone decides who the client is
+        server_header=False,
+        timeout_graceful_shutdown=GRACE,
+        timeout_keep_alive=75,
+        backlog=1024,
+    )
+    _Server(config).run()
+
+
+def stop_signal() -> threading.Event:
+    """An event that SIGTERM and SIGINT set."""
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    return stopped

@@ -1,0 +1,45 @@
+"""Fixtures that every test may use. Servers are real, from their wheels, one of each per test process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from infra.onehost.servers import Valkey, running_postgres, running_valkey
+from tests.factories.services import Databases, Keys, UnderTest, under_test
+
+
+@pytest.fixture(scope="session")
+def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
+    """A PostgreSQL with every service's schema and role."""
+    with running_postgres(tmp_path_factory.mktemp("postgres")) as server:
+        yield Databases(server)
+
+
+@pytest.fixture(scope="session")
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
+    """A Valkey."""
+    with running_valkey(tmp_path_factory.mktemp("valkey")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
+    """Service keys of everybody."""
+    return Keys(tmp_path_factory.mktemp("keys"))
+
+
+@pytest.fixture
+def start(
+    databases: Databases, valkey: Valkey, keys: Keys, tmp_path: Path
+) -> Iterator[Callable[..., UnderTest]]:
+    """Start a service under test: ``catalog = start("catalog", CLIPSTEAD_X="…")``. One at a time per test."""
+    with ExitStack() as stack:
+
+        def begin(name: str, **environment: str) -> UnderTest:
+            return stack.enter_context(under_test(name, databases, keys, tmp_path / "home", valkey.url, environment))
+
+        yield begin

@@ -1,0 +1,1 @@
+"""What tests are made of: real servers, running services, callers with valid tokens."""
