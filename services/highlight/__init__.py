@@ -1,0 +1,1 @@
+"""Finding the moments of a recording that are worth sharing."""
