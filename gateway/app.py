@@ -1,0 +1,90 @@
+"""Composition of the gateway: ``python -m libs.web http gateway`` serves what ``create`` makes."""
+
+from __future__ import annotations
+
+import asyncio
+import tomllib
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+import prometheus_client
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route
+
+from gateway.csrf import Guard
+from gateway.dispatch import Dispatch
+from gateway.door import Door
+from gateway.edge import Edge
+from gateway.limits import Limits
+from gateway.openapi import Documents
+from gateway.own import Own
+from gateway.routes import Table
+from gateway.sessions import Cookie, Sessions
+from gateway.settings import GatewaySettings, settings
+from gateway.static import WebApp
+from gateway.system import System
+from gateway.upstreams import Upstreams
+from libs import telemetry
+from libs.web.tokens import Signer
+
+__all__ = ["create", "settings"]
+
+_PROJECT = Path(__file__).resolve().parents[1] / "pyproject.toml"
+
+
+def create(configuration: GatewaySettings | None = None) -> Starlette:
+    """Make the gateway. ``app.state.stopping`` is the event that ends feeds, so that a shutdown need not wait for them."""
+    chosen = configuration or settings()
+    telemetry.configure("gateway", chosen.log_level)
+    version: str = tomllib.loads(_PROJECT.read_text())["project"]["version"]
+    signer = Signer("gateway", chosen.service_key.get_secret_value())
+    upstreams = Upstreams(chosen.service_urls, chosen.connect_timeout)
+    documents = Documents(upstreams, signer.sign, version)
+    door = Door(
+        sessions=Sessions(upstreams, signer.sign, ttl=chosen.identity_ttl, size=chosen.identity_cache),
+        guard=Guard(chosen.csrf_secret.get_secret_value(), chosen.public_url, chosen.trusted_origins),
+        limits=Limits(chosen.redis_url.get_secret_value(), chosen.rates()),
+        cookie=Cookie(secure=chosen.https),
+    )
+    own = Own(door.guard, System(upstreams, signer.sign, documents, version), documents)
+    stopping = asyncio.Event()
+    dispatch = Dispatch(Table(), door, upstreams, signer, own.handlers(), WebApp(chosen.web_dist), chosen, stopping)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        with _metrics(chosen):
+            yield
+        await door.limits.close()
+        await upstreams.close()
+
+    app = Starlette(
+        routes=[Route("/health/live", _healthy), Route("/health/ready", _healthy), Mount("/", dispatch)],
+        middleware=[Middleware(Edge, https=chosen.https)],
+        lifespan=lifespan,
+    )
+    app.state.stopping = stopping
+    return app
+
+
+async def _healthy(_: Request) -> Response:
+    """Live and ready are the same here: shared pages play, and the web app loads, whichever service is down."""
+    return JSONResponse({"status": "ok"})
+
+
+@contextmanager
+def _metrics(chosen: GatewaySettings) -> Iterator[None]:
+    """Serve measurements on a port of their own, if one is set: the public one must not tell them."""
+    if not chosen.metrics_port:
+        yield
+        return
+    server, thread = prometheus_client.start_http_server(chosen.metrics_port, addr=chosen.host)
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

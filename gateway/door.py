@@ -1,0 +1,106 @@
+"""Decides whether a request may pass: its rate, its caller, where it comes from, its rights and the shape of its body."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gateway.addresses import Client
+from gateway.csrf import SAFE, Guard
+from gateway.failures import BadCredential, Foreign, Limited, NoCsrfToken
+from gateway.headers import Headers, value_of
+from gateway.limits import Limits
+from gateway.routes import Body, Route, Who
+from gateway.sessions import Cookie, Credential, Sessions, credential_of
+from libs.contracts.identity import Identity
+from libs.web.problems import BadRequest, Forbidden, Unauthenticated, UnsupportedMedia
+
+_TYPES = {
+    Body.JSON: ("application/json", "application/merge-patch+json"),
+    Body.FORM: ("multipart/form-data",),
+    Body.BYTES: ("application/offset+octet-stream",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who sent a request, as far as it is known."""
+
+    client: Client
+    credential: Credential | None = None
+    identity: Identity | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """What every request to the API has to pass."""
+
+    sessions: Sessions
+    guard: Guard
+    limits: Limits
+    cookie: Cookie
+
+    async def admit(self, route: Route, method: str, headers: Headers, client: Client) -> Caller:
+        """Let a request pass, and say who sent it. Raises the Problem that it is refused with."""
+        await self._count(route.address_limit, client.bucket)
+        check_body(route, method, headers)
+        caller = await self._caller(route, headers, client)
+        if caller.identity is not None:
+            await self._count(route.user_limit, str(caller.identity.user_id))
+        if method not in SAFE:
+            self._check_origin(caller, headers)
+        _check_rights(route, caller)
+        return caller
+
+    async def _count(self, limit: str, caller: str) -> None:
+        refusal = await self.limits.refuse(limit, caller)
+        if refusal is not None:
+            raise Limited(refusal)
+
+    async def _caller(self, route: Route, headers: Headers, client: Client) -> Caller:
+        credential = None if route.who is Who.NOBODY else credential_of(headers, self.cookie)
+        if credential is None:
+            return Caller(client)
+        identity = await self.sessions.identify(credential)
+        if identity is None and credential.kind == "api_key":
+            raise BadCredential
+        return Caller(client, credential, identity)
+
+    def _check_origin(self, caller: Caller, headers: Headers) -> None:
+        """No other site may change anything with a browser's cookie, nor sign a browser in as somebody else."""
+        if caller.credential is not None and caller.credential.kind == "api_key":
+            return  # a browser never adds that by itself
+        given = [value_of(headers, name) for name in (b"sec-fetch-site", b"origin", b"host")]
+        if self.guard.foreign(*given):
+            raise Foreign
+        session = caller.identity.session_id if caller.identity is not None else None
+        if session is not None and not self.guard.matches(session, value_of(headers, b"x-csrf-token")):
+            raise NoCsrfToken
+
+
+def _check_rights(route: Route, caller: Caller) -> None:
+    if caller.identity is None:
+        if route.who is Who.SOMEBODY and not route.closes:
+            raise Unauthenticated("Sign in, or send an API key.", headers={"WWW-Authenticate": "Bearer"})
+    elif route.scope is not None and route.scope not in caller.identity.scopes:
+        raise Forbidden(f"This API key lacks the scope “{route.scope}”.", code="missing_scope")
+
+
+def has_body(headers: Headers) -> bool:
+    """Whether a request announces a body."""
+    chunked = value_of(headers, b"transfer-encoding") is not None
+    return chunked or value_of(headers, b"content-length") not in (None, "0")
+
+
+def check_body(route: Route, method: str, headers: Headers) -> None:
+    """Refuse bodies of another kind than the route takes: a form, or text, is what foreign pages can send unasked."""
+    if (value_of(headers, b"content-encoding") or "identity").lower() != "identity":
+        raise UnsupportedMedia("Compressed bodies are not taken; send it without Content-Encoding.")
+    if not has_body(headers):
+        return
+    if method in SAFE:
+        raise BadRequest(f"A {method} request takes no body.")
+    given = (value_of(headers, b"content-type") or "").partition(";")[0].strip().lower()
+    taken: Sequence[str] = _TYPES[route.body]
+    if given not in taken:
+        raise UnsupportedMedia(f"This takes {' or '.join(taken)}, not {given or 'a body without Content-Type'}.")

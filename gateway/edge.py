@@ -1,0 +1,89 @@
+"""The outermost layer: correlation id, refusal of odd paths, problem documents, careful headers, measurements."""
+
+from __future__ import annotations
+
+import time
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway import paths
+from gateway.failures import HeadersTooLarge
+from gateway.headers import secured, value_of
+from libs.telemetry import ERRORS, HTTP_REQUESTS, HTTP_SECONDS, correlated, log
+from libs.web.answers import problem_response
+from libs.web.problems import BadRequest, Problem
+
+SERVICE = "gateway"
+_MOST_HEADERS = 32 << 10  # bytes; httptools sets no limit of its own
+
+
+class Edge:
+    """Wraps an ASGI app. Whatever happens inside, the client gets a reply or a broken connection, never a traceback."""
+
+    def __init__(self, app: ASGIApp, *, https: bool) -> None:
+        self._app = app
+        self._https = https
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        with correlated(value_of(scope["headers"], b"x-correlation-id")) as correlation_id:
+            reply = _Reply(send, scope["path"], correlation_id, https=self._https)
+            started = time.perf_counter()
+            try:
+                await self._answer(scope, receive, reply)
+            finally:
+                _record(scope, reply.status, time.perf_counter() - started)
+
+    async def _answer(self, scope: Scope, receive: Receive, reply: _Reply) -> None:
+        try:
+            _check(scope)
+            await self._app(scope, receive, reply.send)
+        except Problem as failure:
+            await self._fail(failure, scope, receive, reply)
+        except Exception:
+            ERRORS.labels(SERVICE, "http").inc()
+            log.exception("unexpected failure")
+            await self._fail(Problem(), scope, receive, reply)
+
+    async def _fail(self, failure: Problem, scope: Scope, receive: Receive, reply: _Reply) -> None:
+        if reply.status == 0:
+            await problem_response(failure)(scope, receive, reply.send)
+
+
+def _check(scope: Scope) -> None:
+    refusal = paths.refuse(scope["raw_path"], scope["query_string"])
+    if refusal is not None:
+        raise BadRequest(refusal)
+    if sum(len(name) + len(value) for name, value in scope["headers"]) > _MOST_HEADERS:
+        raise HeadersTooLarge(f"All headers together may have {_MOST_HEADERS} bytes. Clearing cookies may help.")
+
+
+class _Reply:
+    """Adds to a reply's headers what every reply has, and remembers its status (0: none yet)."""
+
+    def __init__(self, send: Send, path: str, correlation_id: str, *, https: bool) -> None:
+        self._send = send
+        self._path = path
+        self._correlation_id = correlation_id
+        self._https = https
+        self.status = 0
+
+    async def send(self, message: Message) -> None:
+        """Pass a message on."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = secured(list(message.get("headers", [])), self._path, https=self._https)
+            headers = [(name, value) for name, value in headers if name != b"x-correlation-id"]
+            message = {**message, "headers": [*headers, (b"x-correlation-id", self._correlation_id.encode())]}
+        await self._send(message)
+
+
+def _record(scope: Scope, status: int, seconds: float) -> None:
+    """Count and log a request, by its route: a path may hold the key to a shared page."""
+    route = scope.get("gateway.route", "other")
+    HTTP_REQUESTS.labels(SERVICE, scope["method"], route, str(status or 499)).inc()
+    HTTP_SECONDS.labels(SERVICE, route).observe(seconds)
+    log.info("%s %s %d", scope["method"], route, status or 499, extra={"seconds": round(seconds, 4)})

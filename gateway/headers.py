@@ -1,0 +1,102 @@
+"""Which headers cross the gateway, in either direction, and which it adds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+Headers = list[tuple[bytes, bytes]]
+
+# Between two neighbours only (RFC 9110, 7.6.1). Host and Expect belong to the connection from the client as well.
+_HOP_BY_HOP = frozenset(
+    b"connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer transfer-encoding upgrade"
+    b" host expect".split()
+)
+# Credentials stay here, and nobody may claim from outside who they are or where they come from.
+_NEVER_INWARD = frozenset(b"cookie authorization forwarded via x-real-ip x-csrf-token x-http-method-override".split())
+_NEVER_INWARD_PREFIXES = (
+    b"x-forwarded-",
+    b"x-user-",
+    b"x-service-",
+    b"x-session-",
+    b"x-correlation-id",
+    b"x-original-",
+)
+# Sessions are begun and ended here, with the gateway's own cookie; uvicorn dates the reply.
+_NEVER_OUTWARD = frozenset(b"set-cookie server date x-session-token x-session-expires x-service-token".split())
+
+
+def inward(given: Iterable[tuple[bytes, bytes]]) -> Headers:
+    """Keep what a service may see of a client's headers. Names with an underscore can be mistaken for others: dropped."""
+    headers = [(name.lower(), value) for name, value in given]
+    connection = _named_by_connection(headers)
+    chunked = any(name == b"transfer-encoding" for name, _ in headers)
+    return [
+        (name, value)
+        for name, value in headers
+        if name not in _HOP_BY_HOP
+        and name not in connection
+        and name not in _NEVER_INWARD
+        and not name.startswith(_NEVER_INWARD_PREFIXES)
+        and b"_" not in name
+        # Two framings of one body are an invitation to smuggle; the chunked one counts (RFC 9112, 6.3).
+        and not (chunked and name == b"content-length")
+    ]
+
+
+def outward(given: Iterable[tuple[bytes, bytes]]) -> Headers:
+    """Keep what a client may see of a service's headers."""
+    headers = [(name.lower(), value) for name, value in given]
+    connection = _named_by_connection(headers)
+    return [
+        (name, value)
+        for name, value in headers
+        if name not in _HOP_BY_HOP and name not in connection and name not in _NEVER_OUTWARD
+    ]
+
+
+def value_of(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> str | None:
+    """The first value of a header, or None. ``name`` is in lower case."""
+    return next((value.decode("latin-1") for key, value in headers if key.lower() == name), None)
+
+
+def values_of(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> list[str]:
+    """Every value of a header that may come several times. ``name`` is in lower case."""
+    return [value.decode("latin-1") for key, value in headers if key.lower() == name]
+
+
+def _named_by_connection(headers: Headers) -> frozenset[bytes]:
+    """What a ``Connection`` header declares as hop-by-hop. It may not make end-to-end framing disappear."""
+    named = {token.strip().lower() for name, value in headers if name == b"connection" for token in value.split(b",")}
+    return frozenset(named - {b"content-length", b"content-type", b"close"})
+
+
+_APP_POLICY = (
+    b"default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; style-src 'self'; object-src 'none';"
+    b" base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+_DATA_POLICY = b"default-src 'none'; frame-ancestors 'none'"
+
+_ALWAYS: Headers = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"permissions-policy", b"camera=(), geolocation=(), payment=(), usb=()"),
+]
+
+
+def secured(headers: Headers, path: str, *, https: bool) -> Headers:
+    """Add the headers that tell browsers to be careful. What a reply says itself (a page that may be embedded) wins."""
+    data = path.startswith("/api/") and not path.startswith("/api/docs")
+    linked = path.startswith(("/s/", "/p/"))
+    wanted = [
+        *_ALWAYS,
+        (b"content-security-policy", _DATA_POLICY if data else _APP_POLICY),
+        # The address of a shared page is its key; it must not travel in Referer.
+        (b"referrer-policy", b"no-referrer" if linked else b"same-origin"),
+    ]
+    if not linked:
+        wanted += [(b"cross-origin-opener-policy", b"same-origin"), (b"cross-origin-resource-policy", b"same-origin")]
+    if data:
+        wanted.append((b"cache-control", b"no-store"))
+    if https:
+        wanted.append((b"strict-transport-security", b"max-age=31536000"))
+    said = {name for name, _ in headers}
+    return headers + [(name, value) for name, value in wanted if name not in said]

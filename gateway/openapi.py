@@ -1,0 +1,300 @@
+"""One OpenAPI 3.1 document for the whole platform, made of those of the services.
+
+Of each service only the operations in the route table are shown. Components of the same name and another content get the
+service's name in front.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import anyio
+
+from gateway.routes import API, OWN, ROUTES, Route, Table, Who
+from gateway.upstreams import Upstreams
+from libs.telemetry import log
+from libs.web.problems import Problem
+
+Document = dict[str, Any]
+
+_METHODS = ("get", "put", "post", "delete", "options", "head", "patch")
+_REFERENCE = "#/components/"
+_FRESH = 60.0  # seconds for which a service's document is believed
+_RETRY = 5.0  # seconds after which one that was missing is asked for again
+
+_PROBLEM: Document = {
+    "type": "object",
+    "description": "What went wrong (RFC 9457), in a sentence to act on.",
+    "required": ["type", "title", "status", "detail", "code", "correlation_id"],
+    "properties": {
+        "type": {"type": "string", "format": "uri"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "code": {"type": "string"},
+        "correlation_id": {"type": "string"},
+    },
+}
+_ON_FAILURE: Document = {
+    "description": "Refused or failed.",
+    "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+}
+_OWN_PATHS: Document = {
+    "/api/v1/session": {
+        "get": {
+            "summary": "Who is signed in, and the CSRF token of the session",
+            "operationId": "session",
+            "tags": ["gateway"],
+            "security": [{}, {"session": []}, {"api_key": []}],
+            "responses": {
+                "200": {
+                    "description": "The caller, or null for both where nobody is signed in.",
+                    "content": {
+                        "application/json": {
+                            "schema": {
+                                "type": "object",
+                                "required": ["user", "csrf_token"],
+                                "properties": {
+                                    "user": {
+                                        "type": ["object", "null"],
+                                        "properties": {
+                                            "id": {"type": "string", "format": "uuid"},
+                                            "email": {"type": "string"},
+                                            "display_name": {"type": "string"},
+                                            "scopes": {"type": "array", "items": {"type": "string"}},
+                                        },
+                                    },
+                                    "csrf_token": {
+                                        "type": ["string", "null"],
+                                        "description": "Goes into X-CSRF-Token of every request that changes something.",
+                                    },
+                                },
+                            }
+                        }
+                    },
+                },
+                "default": _ON_FAILURE,
+            },
+        }
+    },
+    "/api/v1/system": {
+        "get": {
+            "summary": "What runs, and what was chosen: engines, models, fallbacks",
+            "operationId": "system",
+            "tags": ["gateway"],
+            "security": [{}, {"session": []}, {"api_key": []}],
+            "responses": {
+                "200": {
+                    "description": "Each service's status, and to people who are signed in also its facts.",
+                    "content": {"application/json": {"schema": {"type": "object"}}},
+                },
+                "default": _ON_FAILURE,
+            },
+        }
+    },
+}
+_SECURITY: Document = {
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": "__Host-clipstead",
+        "description": "What sign-in sets. Requests that change something bring X-CSRF-Token from GET /api/v1/session too.",
+    },
+    "api_key": {"type": "http", "scheme": "bearer", "description": "An API key, csk_…"},
+}
+
+
+def merge(documents: Mapping[str, Document], table: Table, version: str, missing: tuple[str, ...] = ()) -> Document:
+    """Merge the services' documents into the public one. ``missing`` names services that could not be asked."""
+    offered = {name: _public_paths(name, document, table) for name, document in documents.items()}
+    used = {name: _reachable(offered[name], documents[name].get("components", {})) for name in documents}
+    renamed = _clashes(used)
+    paths = dict(_OWN_PATHS)
+    components: Document = {"schemas": {"Problem": _PROBLEM}, "securitySchemes": _SECURITY}
+    for name in sorted(documents):
+        names = {key: _prefixed(name, key) if key in renamed else key for key in used[name]}
+        for path, item in offered[name].items():
+            paths[path] = {**paths.get(path, {}), **_referring(item, names)}
+        for (section, key), content in used[name].items():
+            components.setdefault(section, {})[names[section, key][1]] = _referring(content, names)
+    _make_ids_unique(paths)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Clipstead", "version": version, "description": "Recordings in, captioned clips out."},
+        "servers": [{"url": "/"}],
+        "tags": [{"name": name} for name in ("gateway", *sorted(documents))],
+        "paths": dict(sorted(paths.items())),
+        "components": components,
+        "x-missing": sorted(missing),
+    }
+
+
+Key = tuple[str, str]  # a component: ("schemas", "Clip")
+Components = dict[Key, Any]
+
+
+def _public_paths(service: str, document: Document, table: Table) -> Document:
+    """The operations of a service that the table leads to, under their public paths."""
+    found: Document = defaultdict(dict)
+    for path, item in document.get("paths", {}).items():
+        for method in _METHODS:
+            route = table.offers(service, method.upper(), path) if method in item else None
+            if route is None:
+                continue
+            public = API + path if route.path.startswith(API) else path
+            found[public][method] = _operation(item[method], item.get("parameters", []), route)
+    return dict(found)
+
+
+def _operation(operation: Document, shared: list[Document], route: Route) -> Document:
+    """An operation as the outside sees it: without the service token, with the ways to sign in."""
+    parameters = [
+        parameter
+        for parameter in (*shared, *operation.get("parameters", []))
+        if parameter.get("name", "").lower() != "x-service-token"
+    ]
+    return {
+        **{key: value for key, value in operation.items() if key != "parameters"},
+        **({"parameters": parameters} if parameters else {}),
+        "tags": [route.service],
+        "security": _security(route),
+        "responses": {**operation.get("responses", {}), "default": _ON_FAILURE},
+    }
+
+
+def _security(route: Route) -> list[Document]:
+    scopes = [route.scope] if route.scope else []
+    ways: list[Document] = [{"session": []}, {"api_key": scopes}]
+    return {Who.NOBODY: [], Who.ANYBODY: [{}, *ways], Who.SOMEBODY: ways}[route.who]
+
+
+def _reachable(paths: Document, components: Document) -> Components:
+    """The components that some paths refer to, directly or through others."""
+    found: Components = {}
+    waiting = sorted(_references(paths))
+    while waiting:
+        section, name = waiting.pop()
+        content = components.get(section, {}).get(name)
+        if content is None or (section, name) in found:
+            continue
+        found[section, name] = content
+        waiting.extend(_references(content))
+    return found
+
+
+def _clashes(used: Mapping[str, Components]) -> set[Key]:
+    """Components that two services mean differently, and those of several services that refer to such."""
+    contents: dict[Key, set[str]] = defaultdict(set)
+    for components in used.values():
+        for key, content in components.items():
+            contents[key].add(json.dumps(content, sort_keys=True))
+    holders = Counter(key for components in used.values() for key in components)
+    clashing = {key for key, variants in contents.items() if len(variants) > 1}
+    # The public document's own component; a service's may look different.
+    clashing |= {key for key in contents if key == ("schemas", "Problem")}
+    while True:
+        more = {
+            key
+            for components in used.values()
+            for key, content in components.items()
+            if key not in clashing and holders[key] > 1 and _references(content) & clashing
+        }
+        if not more:
+            return clashing
+        clashing |= more
+
+
+def _prefixed(service: str, key: Key) -> Key:
+    return key[0], f"{service.capitalize()}{key[1]}"
+
+
+def _references(content: Any) -> set[Key]:
+    if isinstance(content, dict):
+        reference = content.get("$ref")
+        own = {_key(reference)} if isinstance(reference, str) and reference.startswith(_REFERENCE) else set()
+        return own.union(*map(_references, content.values()))
+    if isinstance(content, list):
+        return set[Key]().union(*map(_references, content))
+    return set()
+
+
+def _key(reference: str) -> Key:
+    section, _, name = reference.removeprefix(_REFERENCE).partition("/")
+    return section, name
+
+
+def _referring(content: Any, names: Mapping[Key, Key]) -> Any:
+    """A copy of content, its references renamed."""
+    if isinstance(content, list):
+        return [_referring(part, names) for part in content]
+    if not isinstance(content, dict):
+        return content
+    copy = {key: _referring(value, names) for key, value in content.items()}
+    reference = content.get("$ref")
+    if isinstance(reference, str) and reference.startswith(_REFERENCE):
+        key = _key(reference)
+        copy["$ref"] = _REFERENCE + "/".join(names.get(key, key))
+    return copy
+
+
+def _make_ids_unique(paths: Document) -> None:
+    """Operation ids name functions in generated clients, so each may stand once: the later ones get the service in front."""
+    seen: set[str] = set()
+    for item in paths.values():
+        for method, operation in item.items():
+            wanted = operation.get("operationId")
+            if wanted in seen:
+                operation["operationId"] = f"{operation['tags'][0]}_{method}_{wanted}"
+            seen.add(operation.get("operationId"))
+
+
+class Documents:
+    """Fetches the services' documents and keeps the merged one."""
+
+    def __init__(self, upstreams: Upstreams, sign: Callable[[str], str], version: str) -> None:
+        self._upstreams = upstreams
+        self._sign = sign
+        self._version = version
+        self._table = Table()
+        self._services = tuple(sorted({route.service for route in ROUTES} - {OWN}))
+        self._merged: Document = {}
+        self._stale_at = 0.0
+        self._versions: dict[str, str] = {}
+        self._turn = anyio.Lock()
+
+    async def merged(self) -> Document:
+        """The public document. Services that are down are left out, and named in ``x-missing``."""
+        async with self._turn:
+            if time.monotonic() >= self._stale_at:
+                await self._refresh()
+            return self._merged
+
+    def seen(self, service: str, version: str) -> None:
+        """A service told its version: if that is another than its document's, the merged one is stale."""
+        if self._versions.get(service, version) != version:
+            self._stale_at = 0.0
+
+    async def _refresh(self) -> None:
+        documents: dict[str, Document] = {}
+        async with anyio.create_task_group() as group:
+            for service in self._services:
+                group.start_soon(self._fetch, service, documents)
+        missing = tuple(service for service in self._services if service not in documents)
+        self._merged = merge(documents, self._table, self._version, missing)
+        self._versions = {name: document["info"]["version"] for name, document in documents.items()}
+        self._stale_at = time.monotonic() + (_RETRY if missing else _FRESH)
+
+    async def _fetch(self, service: str, into: dict[str, Document]) -> None:
+        try:
+            status, reply = await self._upstreams[service].ask(
+                "GET", "/openapi.json", token=self._sign(service), patience=3
+            )
+        except Problem as failure:
+            log.info("no OpenAPI document from %s: %s", service, failure)
+            return
+        if status == 200 and isinstance(reply, dict) and "info" in reply:
+            into[service] = reply

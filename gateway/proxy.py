@@ -1,0 +1,144 @@
+"""Streams a request to a service and its reply back. No body is ever held: a chunk is passed on before the next is read.
+
+Backpressure is end to end: the client's socket is read only as fast as the service takes it, and the other way round. When
+one side leaves, the connection to the other is closed at once, unfinished, so that nobody mistakes a part for the whole.
+"""
+
+from __future__ import annotations
+
+from asyncio import timeout
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import anyio
+import httpx
+from starlette.types import Message, Receive, Send
+
+from gateway.failures import ClientGone, Down, SlowBody
+from gateway.headers import Headers
+from gateway.upstreams import FAILURES, Upstream
+from libs.telemetry import log
+from libs.web.problems import Problem, TooLarge
+
+Shape = Callable[[int, Headers], Headers]  # makes of a service's status and headers those for the client
+
+Over = Callable[[], Awaitable[None]]  # returns when a reply without end has to end
+
+
+class Body:
+    """A client's body as it comes, and afterwards the watch for the client's departure."""
+
+    def __init__(self, receive: Receive, *, present: bool, limit: int | None, patience: float) -> None:
+        self._receive = receive
+        self._limit = limit
+        self._patience = patience
+        self._read = anyio.Event()
+        self.present = present
+        if not present:
+            self._read.set()
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The body, chunk by chunk. Raises ClientGone, SlowBody or TooLarge."""
+        size = 0
+        try:
+            while True:
+                message = await self._next()
+                chunk: bytes = message.get("body", b"")
+                size += len(chunk)
+                if self._limit is not None and size > self._limit:
+                    raise TooLarge(f"This takes at most {self._limit} bytes.")
+                if chunk:
+                    yield chunk
+                if not message.get("more_body", False):
+                    return
+        finally:
+            self._read.set()
+
+    async def departed(self) -> None:
+        """Return when the client has left. What it still sends of a body that nobody wants is let go of."""
+        await self._read.wait()
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
+    async def _next(self) -> Message:
+        try:
+            async with timeout(self._patience):
+                message = await self._receive()
+        except TimeoutError as error:
+            raise SlowBody from error
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        return message
+
+
+class Relay:
+    """One request on its way to a service and back."""
+
+    def __init__(self, upstream: Upstream, method: str, target: bytes, headers: Headers, body: Body) -> None:
+        self._upstream = upstream
+        self._method = method
+        self._target = target
+        self._headers = headers
+        self._body = body
+        self._failure: Problem | None = None
+        self._begun = False
+        self._over = False
+
+    async def run(self, send: Send, shape: Shape, *, read_timeout: float, over: Over | None = None) -> None:
+        """Pass the request on and the reply back through ``send``, its headers as ``shape`` wants them.
+
+        Returns early when the client leaves, or, for a reply without end, when ``over`` returns. Raises a Problem only
+        while nothing has been sent; after that, a reply that breaks off leaves the client's connection unfinished.
+        """
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._stop_when_gone, group.cancel_scope)
+            if over is not None:
+                group.start_soon(self._stop_when_over, over, group.cancel_scope)
+            await self._exchange(send, shape, read_timeout)
+            group.cancel_scope.cancel()
+        if self._failure is not None:
+            raise self._failure
+        if self._over:
+            if not self._begun:
+                raise Down(self._upstream.name)
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _stop_when_gone(self, scope: anyio.CancelScope) -> None:
+        await self._body.departed()
+        scope.cancel()
+
+    async def _stop_when_over(self, over: Over, scope: anyio.CancelScope) -> None:
+        await over()
+        self._over = True
+        scope.cancel()
+
+    async def _exchange(self, send: Send, shape: Shape, read_timeout: float) -> None:
+        try:
+            response = await self._upstream.send(
+                self._method,
+                self._target,
+                self._headers,
+                self._body.chunks() if self._body.present else None,
+                read_timeout=read_timeout,
+            )
+        except Problem as failure:
+            self._failure = failure
+            return
+        try:
+            await self._pass_back(response, send, shape)
+        finally:
+            # Even when cancelled: a connection that is left open holds a place in the pool, and the service's work.
+            with anyio.CancelScope(shield=True):
+                await response.aclose()
+
+    async def _pass_back(self, response: httpx.Response, send: Send, shape: Shape) -> None:
+        headers = shape(response.status_code, response.headers.raw)
+        self._begun = True
+        await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
+        try:
+            async for chunk in response.aiter_raw():
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        except httpx.TransportError as error:
+            FAILURES.labels(self._upstream.name, "broke_off").inc()
+            log.warning("%s broke off its reply: %s", self._upstream.name, type(error).__name__)
+            return
+        await send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -1,0 +1,175 @@
+"""The services behind the gateway: one connection pool and one circuit breaker each."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterable, Iterable, Mapping
+from dataclasses import dataclass
+from json import dumps, loads
+
+import httpx
+from prometheus_client import Counter, Gauge
+
+from gateway.failures import BrokenReply, Down, Slow
+from gateway.headers import Headers
+from libs.telemetry import correlation_id
+from libs.web.problems import Problem
+
+FAILURES = Counter("gateway_upstream_failures", "Requests that a service did not answer.", ["upstream", "reason"])
+OPEN = Gauge("gateway_breaker_open", "1 while a service is given a rest after failing to connect.", ["upstream"])
+
+# Well below the 75 s of libs.web: a connection must not be taken up again just as the service lets go of it.
+_KEEPALIVE = 20.0  # seconds
+_REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+@dataclass(slots=True)
+class Breaker:
+    """Stops calling a service that can't be reached: after ``threshold`` failures in a row it rests for ``rest`` seconds.
+
+    Then one request may try. A service that merely answers slowly, or with errors, is not the breaker's business.
+    """
+
+    threshold: int = 5
+    rest: float = 2.0  # seconds
+    failures: int = 0
+    closed_from: float = 0.0  # monotonic clock
+
+    def admits(self, now: float) -> bool:
+        """Whether a request may go out. After a rest, admits one and waits for what becomes of it."""
+        if self.failures < self.threshold:
+            return True
+        if now < self.closed_from:
+            return False
+        self.closed_from = now + self.rest
+        return True
+
+    def succeeded(self) -> None:
+        """The service was reached."""
+        self.failures = 0
+
+    def failed(self, now: float) -> None:
+        """The service was not reached."""
+        self.failures += 1
+        self.closed_from = now + self.rest
+
+
+class Upstream:
+    """One service. Uses httpx's transport, not its client: no redirects, cookies, added headers or logged addresses."""
+
+    def __init__(self, name: str, url: str, connect_timeout: float) -> None:
+        self.name = name
+        self._url = httpx.URL(url)
+        self._connect_timeout = connect_timeout
+        self._breaker = Breaker()
+        self._transport = httpx.AsyncHTTPTransport(
+            trust_env=False,
+            limits=httpx.Limits(max_connections=512, max_keepalive_connections=32, keepalive_expiry=_KEEPALIVE),
+        )
+
+    async def send(
+        self,
+        method: str,
+        target: bytes,
+        headers: Headers,
+        content: bytes | AsyncIterable[bytes] | None = None,
+        *,
+        read_timeout: float,
+    ) -> httpx.Response:
+        """Send a request; return its reply with the body unread, which the caller reads or closes.
+
+        ``target`` is path and query as they go over the wire. Raises Down, Slow or BrokenReply.
+        """
+        request = httpx.Request(
+            method,
+            self._url.copy_with(raw_path=target),
+            headers=headers,
+            content=content,
+            extensions={"timeout": self._timeouts(read_timeout)},
+        )
+        try:
+            return await self._attempt(request)
+        except BrokenReply:
+            # A kept connection that the service closed meanwhile. Nobody has seen an answer, so asking again is safe.
+            if method not in _REPEATABLE or content is not None:
+                raise
+            return await self._attempt(request)
+
+    async def ask(
+        self, method: str, path: str, *, token: str, json: object = None, patience: float = 5.0
+    ) -> tuple[int, object]:
+        """The gateway's own question to a service: its status and parsed JSON (None if it is none). Raises as ``send``."""
+        headers = [(b"accept", b"application/json"), (b"x-service-token", token.encode())]
+        headers.append((b"x-correlation-id", correlation_id().encode()))
+        content = None if json is None else dumps(json).encode()
+        if content is not None:
+            headers += [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())]
+        response = await self.send(method, path.encode(), headers, content, read_timeout=patience)
+        try:
+            body = await response.aread()
+        except httpx.TimeoutException as error:
+            raise self._failure("slow", Slow(self.name)) from error
+        except httpx.TransportError as error:
+            raise self._failure("broken", BrokenReply(self.name)) from error
+        finally:
+            await response.aclose()
+        try:
+            return response.status_code, loads(body)
+        except ValueError:
+            return response.status_code, None
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._transport.aclose()
+
+    def _timeouts(self, read: float) -> Mapping[str, float]:
+        connect = self._connect_timeout
+        return httpx.Timeout(connect=connect, read=read, write=read, pool=connect).as_dict()  # type: ignore[return-value]
+
+    async def _attempt(self, request: httpx.Request) -> httpx.Response:
+        if not self._breaker.admits(time.monotonic()):
+            raise self._failure("resting", Down(self.name))
+        try:
+            response = await self._transport.handle_async_request(request)
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            self._breaker.failed(time.monotonic())
+            self._show()
+            raise self._failure("unreachable", Down(self.name)) from error
+        except httpx.PoolTimeout as error:
+            raise self._failure("busy", Down(self.name)) from error
+        except httpx.TimeoutException as error:
+            raise self._failure("slow", Slow(self.name)) from error
+        except httpx.TransportError as error:
+            raise self._failure("broken", BrokenReply(self.name)) from error
+        self._breaker.succeeded()
+        self._show()
+        return response
+
+    def _failure(self, reason: str, failure: Problem) -> Problem:
+        FAILURES.labels(self.name, reason).inc()
+        return failure
+
+    def _show(self) -> None:
+        OPEN.labels(self.name).set(self._breaker.failures >= self._breaker.threshold)
+
+
+class Upstreams:
+    """All services by name."""
+
+    def __init__(self, urls: Mapping[str, str], connect_timeout: float) -> None:
+        self._all = {name: Upstream(name, url, connect_timeout) for name, url in urls.items()}
+
+    def __getitem__(self, name: str) -> Upstream:
+        """A service by name. Raises Down if this installation does not have it."""
+        if name not in self._all:
+            raise Down(name)
+        return self._all[name]
+
+    def names(self) -> Iterable[str]:
+        """Every service that this installation has."""
+        return self._all.keys()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        for upstream in self._all.values():
+            await upstream.close()
