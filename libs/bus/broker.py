@@ -38,7 +38,7 @@ def job_queue(service: str, kind: str, lane: int = 0) -> str:
 
 def make_broker(redis_url: str) -> RedisBroker:
     """Make a broker. Connects on first use."""
-    return RedisBroker(
+    return RedisBroker(  # type: ignore[no-untyped-call]
         url=redis_url,
         namespace=NAMESPACE,
         middleware=[Retries(max_retries=6, min_backoff=500, max_backoff=15_000)],
@@ -71,4 +71,6 @@ def event_message(
 def wake_message(service: str, kind: str, lane: int = 0) -> dramatiq.Message[None]:
     """The message that has a worker look for due jobs."""
     queue = job_queue(service, kind, lane)
-    return dramatiq.Message(queue_name=queue, actor_name=f"{queue}.{WORK}", args=(), kwargs={}, options={"max_retries": 0})
+    return dramatiq.Message(
+        queue_name=queue, actor_name=f"{queue}.{WORK}", args=(), kwargs={}, options={"max_retries": 0}
+    )

@@ -172,7 +172,9 @@ def finish(session: Session, job: Job, state: JobState = JobState.DONE, problem:
 
 def requeue(session: Session, job: Job, wait: float, problem: JobFailed) -> None:
     """Put a job back after an attempt that raised, to be due in ``wait`` seconds. Raises LeaseLost."""
-    _put_back(session, job, run_after=now() + _seconds(wait), failures=jobs.c.failures + 1, last_words=problem.last_words)
+    _put_back(
+        session, job, run_after=now() + _seconds(wait), failures=jobs.c.failures + 1, last_words=problem.last_words
+    )
 
 
 def release(session: Session, job: Job) -> None:
@@ -183,10 +185,7 @@ def release(session: Session, job: Job) -> None:
 
 def _put_back(session: Session, job: Job, **values: Any) -> None:
     row = session.execute(
-        update(jobs)
-        .where(_held(job))
-        .values(state=JobState.QUEUED, lease_until=None, **values)
-        .returning(jobs.c.id)
+        update(jobs).where(_held(job)).values(state=JobState.QUEUED, lease_until=None, **values).returning(jobs.c.id)
     ).first()
     if row is None:
         raise LeaseLost(str(job.id))
@@ -240,10 +239,7 @@ def cancel(session: Session, *, subject: UUID, kind: str | None = None) -> int:
         .returning(jobs.c.id)
     ).all()
     running = session.execute(
-        update(jobs)
-        .where(which, jobs.c.state == JobState.RUNNING)
-        .values(cancel_requested=True)
-        .returning(jobs.c.id)
+        update(jobs).where(which, jobs.c.state == JobState.RUNNING).values(cancel_requested=True).returning(jobs.c.id)
     ).all()
     return len(waiting) + len(running)
 

@@ -36,8 +36,6 @@ def message_id(event_id: UUID, subscriber: str) -> UUID:
 
 def _put(session: Session, topic: str, body: dict[str, Any]) -> UUID:
     event_id = new_id()
-    session.execute(
-        insert(outbox).values(id=event_id, topic=topic, body=body, correlation_id=correlation_id())
-    )
+    session.execute(insert(outbox).values(id=event_id, topic=topic, body=body, correlation_id=correlation_id()))
     session.execute(text(f"NOTIFY {CHANNEL}"))  # sent at commit, and once however often it is said
     return event_id

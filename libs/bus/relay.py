@@ -156,7 +156,9 @@ class Relay:
                     sql.SQL("UPDATE {} SET sent_at = NULL WHERE id = ANY(%s)").format(table), (list(lost),)
                 )
             connection.execute(
-                sql.SQL("DELETE FROM {} WHERE settled_at < clock_timestamp() - make_interval(hours => %s)").format(table),
+                sql.SQL("DELETE FROM {} WHERE settled_at < clock_timestamp() - make_interval(hours => %s)").format(
+                    table
+                ),
                 (KEEP_SETTLED,),
             )
         self._measure(connection)

@@ -31,7 +31,8 @@ __all__ = ["Worker"]
 KEEPER_BEAT = 1.0  # seconds: how soon due jobs are found when their wake-up was lost
 FIRST_RETRY = 2.0  # seconds; doubled for each further failure, with jitter
 INTERRUPTED = JobFailed(
-    "interrupted", "The work was cut off three times in a row, so it was set aside. An administrator can look and retry."
+    "interrupted",
+    "The work was cut off three times in a row, so it was set aside. An administrator can look and retry.",
 )
 
 
@@ -70,7 +71,7 @@ class Worker:
         service = self._actors.service
 
         def declare(name: str, queue: str, function: Callable[..., None]) -> None:
-            dramatiq.actor(function, actor_name=name, queue_name=queue, broker=self._broker)
+            dramatiq.Actor(function, broker=self._broker, actor_name=name, queue_name=queue, priority=0, options={})
 
         declare(f"{service}.{RECEIVE}", events_queue(service), self._receive)
         for kind in self._actors.kinds.values():
@@ -157,7 +158,9 @@ class Worker:
         last_words = str(getattr(error, "stderr", "") or "")
         if job.failures + 1 >= kind.attempts:
             problem = JobFailed(
-                "internal", "Something went wrong on our side, several times over. It can be retried.", last_words=last_words
+                "internal",
+                "Something went wrong on our side, several times over. It can be retried.",
+                last_words=last_words,
             )
             return self._end(kind, job, JobState.FAILED, problem)
         wait = FIRST_RETRY * 2**job.failures * random.uniform(0.75, 1.25)  # noqa: S311  jitter

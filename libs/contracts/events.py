@@ -111,7 +111,7 @@ class TranscriptReady(Event):
 
 
 class TranscriptFailed(Event):
-    """No transcript will come. ``code``: ``no_audio``, ``engine_failed``, ``interrupted``, …"""
+    """No transcript will come. ``code``: ``no_audio``, ``engine_failed``, ``interrupted`` and the like."""
 
     name: ClassVar[str] = "transcript.failed"
     media_id: UUID

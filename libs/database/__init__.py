@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy
@@ -73,7 +73,7 @@ def base() -> type[DeclarativeBase]:
 
 def new_id() -> UUID:
     """Make a UUIDv7 (RFC 9562): unique, and in the order of creation."""
-    return cast("UUID", uuid_utils.compat.uuid7())
+    return uuid_utils.compat.uuid7()
 
 
 def now() -> sqlalchemy.Function[datetime]:
@@ -126,7 +126,7 @@ def transaction() -> Iterator[Session]:
     Raises DatabaseUnavailable where the server is gone, so that callers need not know SQLAlchemy's tree.
     """
     engine()
-    assert _Runtime.sessions is not None  # noqa: S101  set together with the engine
+    assert _Runtime.sessions is not None  # set together with the engine
     try:
         with _Runtime.sessions.begin() as session:
             yield session

@@ -7,6 +7,7 @@ run fails and may be repeated, rather than holding up everybody behind it.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy
 from alembic.config import Config
@@ -72,10 +73,10 @@ def _current(connection: Connection) -> str | None:
 def _run(connection: Connection, config: Config, scripts: ScriptDirectory) -> None:
     """Upgrade to head over this very connection, each revision in its own transaction."""
 
-    def upgrade(revision: object, _context: MigrationContext) -> object:
-        return scripts._upgrade_revs("head", revision)  # type: ignore[arg-type]  # noqa: SLF001  as alembic.command does
+    def upgrade(revision: Any, _context: MigrationContext) -> Any:
+        return scripts._upgrade_revs("head", revision)  # noqa: SLF001  as alembic.command does
 
-    with EnvironmentContext(config, scripts, fn=upgrade, destination_rev="head") as environment:  # type: ignore[arg-type]
+    with EnvironmentContext(config, scripts, fn=upgrade, destination_rev="head") as environment:
         environment.configure(connection=connection, target_metadata=None, transaction_per_migration=True)
         with environment.begin_transaction():
             environment.run_migrations()

@@ -158,8 +158,9 @@ def run(
         env=_environment(env),
         start_new_session=True,
     )
+    outputs = _Outputs(on_line)
     try:
-        stdout, stderr = _pump(child, stdin, on_line, watch)
+        _pump(child, stdin, outputs, watch)
     except BaseException:
         end_group(child)
         raise
@@ -171,9 +172,9 @@ def run(
     _sweep(child.pid)  # grandchildren that outlived the child
     if child.returncode != 0:
         raise ChildFailed(
-            f"{Path(argv[0]).name} ended with status {child.returncode}", status=child.returncode, stderr=stderr
+            f"{Path(argv[0]).name} ended with status {child.returncode}", status=child.returncode, stderr=outputs.stderr
         )
-    return Finished(stdout, stderr, time.monotonic() - watch.started)
+    return Finished(outputs.stdout, outputs.stderr, time.monotonic() - watch.started)
 
 
 def run_module(
@@ -221,7 +222,17 @@ def run_module(
 
 
 def _environment(extra: Mapping[str, str] | None) -> dict[str, str]:
-    kept = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "SYSTEMROOT", "LD_LIBRARY_PATH")
+    kept = (
+        "PATH",
+        "HOME",
+        "LANG",
+        "LC_ALL",
+        "TMPDIR",
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
+        "SYSTEMROOT",
+        "LD_LIBRARY_PATH",
+    )
     return {
         **{name: os.environ[name] for name in kept if name in os.environ},
         "CLIPSTEAD_CORRELATION_ID": correlation_id(),
@@ -229,25 +240,61 @@ def _environment(extra: Mapping[str, str] | None) -> dict[str, str]:
     }
 
 
-def _pump(
-    child: subprocess.Popen[bytes], stdin: bytes, on_line: Callable[[str], None] | None, watch: _Watch
-) -> tuple[bytes, str]:
+class _Outputs:
+    """What a child says: lines handed on or bytes collected, and the last 16 KiB of its standard error."""
+
+    def __init__(self, on_line: Callable[[str], None] | None) -> None:
+        self._on_line = on_line
+        self._collected: list[bytes] = []
+        self._size = 0
+        self._rest = b""
+        self._last_words: deque[bytes] = deque()
+
+    def say(self, data: bytes) -> None:
+        """Take a piece of standard output."""
+        if self._on_line is None:
+            self._collected.append(data)
+            self._size += len(data)
+        else:
+            *lines, self._rest = (self._rest + data).split(b"\n")
+            for line in lines:
+                self._on_line(line.decode(errors="replace"))
+        if max(self._size, len(self._rest)) > MOST_STDOUT:
+            raise ChildFailed("it would not stop talking", stderr=self.stderr)
+
+    def complain(self, data: bytes) -> None:
+        """Take a piece of standard error."""
+        self._last_words.append(data)
+        while sum(map(len, self._last_words)) - len(self._last_words[0]) > KEPT_STDERR:
+            self._last_words.popleft()
+
+    def end(self) -> None:
+        """Hand on a last line that had no end."""
+        if self._on_line is not None and self._rest:
+            self._on_line(self._rest.decode(errors="replace"))
+
+    @property
+    def stdout(self) -> bytes:
+        return b"".join(self._collected)
+
+    @property
+    def stderr(self) -> str:
+        return b"".join(self._last_words)[-KEPT_STDERR:].decode(errors="replace")
+
+
+def _pump(child: subprocess.Popen[bytes], stdin: bytes, outputs: _Outputs, watch: _Watch) -> None:
     """Feed and drain the child without blocking on any one pipe, until it ends."""
-    assert child.stdin and child.stdout and child.stderr  # noqa: S101  made with pipes above
-    collected: list[bytes] = []
-    size, rest, left = 0, b"", memoryview(stdin)
-    last_words: deque[bytes] = deque()
+    assert child.stdin is not None
+    assert child.stdout is not None
+    assert child.stderr is not None
     for pipe in (child.stdin, child.stdout, child.stderr):
         os.set_blocking(pipe.fileno(), False)
-    readers = [child.stdout, child.stderr]
+    left = memoryview(stdin)
+    readers = {child.stdout: outputs.say, child.stderr: outputs.complain}
     writers = [child.stdin]
     while readers:
-        problem = watch.check()
-        if problem is not None:
-            end_group(child)
-            problem.stderr = _text(last_words)
-            raise problem
-        readable, writable, _ = select.select(readers, writers, [], TICK)
+        _lose_patience(watch, outputs)
+        readable, writable, _ = select.select(list(readers), writers, [], TICK)
         if writable:
             left = _feed(child, left)
             if not left:
@@ -255,50 +302,33 @@ def _pump(
                 writers = []
         for pipe in readable:
             data = pipe.read(65536)
-            if not data:
-                readers.remove(pipe)
-                continue
-            watch.alive = time.monotonic()
-            if pipe is child.stderr:
-                last_words.append(data)
-                while sum(map(len, last_words)) - len(last_words[0]) > KEPT_STDERR:
-                    last_words.popleft()
-            elif on_line is not None:
-                *lines, rest = (rest + data).split(b"\n")
-                for line in lines:
-                    on_line(line.decode(errors="replace"))
+            if data:
+                watch.alive = time.monotonic()
+                readers[pipe](data)
             else:
-                collected.append(data)
-                size += len(data)
-            if size > MOST_STDOUT or len(rest) > MOST_STDOUT:
-                end_group(child)
-                raise ChildFailed("it would not stop talking", stderr=_text(last_words))
+                del readers[pipe]
         if child.poll() is not None and not readable:
-            break  # a grandchild may hold the pipes open; the group is swept by the caller
-    if on_line is not None and rest:
-        on_line(rest.decode(errors="replace"))
-    _wait(child, watch)
-    return b"".join(collected), _text(last_words)
+            break  # a grandchild may hold the pipes open; the caller sweeps the group
+    outputs.end()
+    while child.poll() is None:
+        _lose_patience(watch, outputs)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(TICK)
+
+
+def _lose_patience(watch: _Watch, outputs: _Outputs) -> None:
+    problem = watch.check()
+    if problem is not None:
+        problem.stderr = outputs.stderr
+        raise problem
 
 
 def _feed(child: subprocess.Popen[bytes], left: memoryview) -> memoryview:
-    assert child.stdin is not None  # noqa: S101
+    assert child.stdin is not None
     try:
         return left[os.write(child.stdin.fileno(), left[:65536]) :] if left else left
     except BrokenPipeError:
         return left[len(left) :]  # it ended without reading; its status tells why
-
-
-def _wait(child: subprocess.Popen[bytes], watch: _Watch) -> None:
-    while True:
-        try:
-            child.wait(TICK)
-            return
-        except subprocess.TimeoutExpired:
-            problem = watch.check()
-            if problem is not None:
-                end_group(child)
-                raise problem from None
 
 
 def end_group(child: subprocess.Popen[bytes]) -> None:
@@ -317,10 +347,6 @@ def end_group(child: subprocess.Popen[bytes]) -> None:
 def _sweep(group: int) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(group, signal.SIGKILL)
-
-
-def _text(parts: deque[bytes]) -> str:
-    return b"".join(parts)[-KEPT_STDERR:].decode(errors="replace")
 
 
 @cache

@@ -6,6 +6,7 @@ A field ``redis_url`` is read, first hit wins, from ``CLIPSTEAD_REDIS_URL_FILE``
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -28,10 +29,8 @@ S = TypeVar("S", bound=BaseSettings)
 class _FileSource(PydanticBaseSettingsSource):
     """Reads ``<PREFIX><FIELD>_FILE`` and ``/run/secrets/<field>``."""
 
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002
         """Find one field's value, or None."""
-        import os
-
         named = os.environ.get(f"{PREFIX}{field_name.upper()}_FILE")
         mounted = RUN_SECRETS / field_name
         path = Path(named) if named else mounted if mounted.is_file() else None
@@ -105,7 +104,7 @@ class ServiceSettings(SharedSettings):
     database_url: SecretStr = SecretStr("")  # postgresql://role:password@host:port/clipstead
     database_pool: Annotated[int, Field(ge=1, le=100)] = 10
     storage_url: SecretStr = SecretStr("")  # file:///absolute/folder, or s3://key:secret@host:port/bucket[?secure=0]
-    work_dir: Path = Path("")  # scratch of this service; empty: <home>/work/<service>
+    work_dir: Path = Path()  # scratch of this service; empty: <home>/work/<service>
 
     @field_validator("work_dir", mode="after")
     @classmethod

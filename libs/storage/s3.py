@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import urllib3
 from minio import Minio
@@ -72,7 +73,7 @@ class S3Store:
             self._client.put_object(
                 bucket_name=self._bucket,
                 object_name=check_key(key),
-                data=reader,
+                data=cast("BinaryIO", reader),  # it only reads
                 length=-1,
                 part_size=PART,
                 content_type=content_type,

@@ -58,5 +58,10 @@ class Observe:
         HTTP_SECONDS.labels(self._service, route).observe(seconds)
         log.info(
             "request",
-            extra={"method": scope["method"], "route": route, "status": status, "milliseconds": round(seconds * 1000, 1)},
+            extra={
+                "method": scope["method"],
+                "route": route,
+                "status": status,
+                "milliseconds": round(seconds * 1000, 1),
+            },
         )

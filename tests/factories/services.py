@@ -79,7 +79,8 @@ class Databases:
             names = [
                 row[0]
                 for row in connection.execute(
-                    "SELECT tablename FROM pg_tables WHERE schemaname = %s AND tablename <> 'alembic_version'", (service,)
+                    "SELECT tablename FROM pg_tables WHERE schemaname = %s AND tablename <> 'alembic_version'",
+                    (service,),
                 )
             ]
             if names:
@@ -107,7 +108,7 @@ class Stub:
                 self.end_headers()
                 self.wfile.write(data)
 
-            do_POST = do_GET
+            do_POST = do_GET  # noqa: N815  http.server's own name
 
             def log_message(self, *_: object) -> None:
                 """Stay quiet."""
@@ -170,16 +171,16 @@ class Calls:
         **request: Any,
     ) -> httpx.Response:
         """Send a request in the name of ``by``."""
-        return self._http.request(method, path, headers=self.headers(by, scopes, issuer, session_id) | (headers or {}), **request)
+        return self._http.request(
+            method, path, headers=self.headers(by, scopes, issuer, session_id) | (headers or {}), **request
+        )
 
     def headers(
         self, by: UUID | None, scopes: set[str] | None = None, issuer: str = "gateway", session_id: UUID | None = None
     ) -> dict[str, str]:
         """The headers that the gateway would add."""
         granted = {"upload", "read", "write"} if scopes is None else scopes
-        return {
-            HEADER: self._keys.signer(issuer).sign(self._service, acting=by, scopes=granted, session_id=session_id)
-        }
+        return {HEADER: self._keys.signer(issuer).sign(self._service, acting=by, scopes=granted, session_id=session_id)}
 
     @property
     def http(self) -> httpx.Client:
