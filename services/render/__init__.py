@@ -1,0 +1,1 @@
+"""Turning moments into captioned clips."""

@@ -1,0 +1,15 @@
+"""What render hears, and the work it does."""
+
+from __future__ import annotations
+
+from libs import bus
+from libs.contracts import events
+from services.render.operations import planning, rendering, sweeping
+
+actors = bus.Actors("render")
+
+actors.on(events.HighlightsReady)(planning.highlights_ready)
+actors.on(events.MediaDeleted)(sweeping.forget)
+# One lane: ffmpeg takes every core by itself, so two renders side by side would each take twice as long.
+actors.work(planning.RENDER, failed=rendering.render_failed, lease=30, attempts=3, lanes=1)(rendering.render)
+actors.every(300)(sweeping.sweep)

@@ -1,0 +1,7 @@
+"""Making a clip's file.
+
+ffmpeg does sound and picture; Pillow, NumPy and fontTools what is drawn; PyAV looks at the result. ``renderer`` leads.
+Each ``*_child`` is a process of its own, so that the worker stays small.
+"""
+
+SAMPLE_RATE = 16_000  # Hz, mono: the sound that bars are drawn from

@@ -1,0 +1,1 @@
+"""What render does: plans clips, renders them, forgets deleted ones and sweeps up after the killed."""
