@@ -1,0 +1,202 @@
+"""HTTP of the auth service: parse, call one operation, shape the reply."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Literal, Self
+from uuid import UUID
+
+from email_validator import EmailNotValidError, validate_email
+from fastapi import APIRouter, Depends, Response
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from libs.contracts.identity import Identity
+from libs.web import Caller, Internal, OptionalCaller
+from libs.web.problems import Conflict, NotFound
+from services.auth import passwords
+from services.auth.models import ApiKey, User
+from services.auth.operations import accounts, keys, resolving
+
+__all__ = ["router"]
+
+router = APIRouter()
+
+# Control characters, and those that turn the direction of all text after them.
+_DISRUPTIVE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+def _normalised(email: str) -> str:
+    """One spelling for one mailbox. Whether it takes mail is not asked: that would tell a name server who signs in."""
+    try:
+        return validate_email(email, check_deliverability=False).normalized.lower()
+    except EmailNotValidError as error:
+        raise ValueError(str(error)) from error
+
+
+def _one_line(text: str) -> str:
+    if _DISRUPTIVE.search(text):
+        raise ValueError("control characters are not allowed")
+    return text
+
+
+Email = Annotated[str, StringConstraints(max_length=320), AfterValidator(_normalised)]
+Password = Annotated[str, StringConstraints(min_length=passwords.SHORTEST, max_length=passwords.LONGEST)]
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80), AfterValidator(_one_line)]
+Scope = Literal["upload", "read", "write", "admin"]
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class SignUp(_Request):
+    """An account to be made."""
+
+    email: Email
+    password: Password
+    display_name: Name | None = None
+
+
+class SignIn(_Request):
+    """Who wants in. A password that no account can have is refused before anything is hashed."""
+
+    email: Email
+    password: Password
+
+
+class NewApiKey(_Request):
+    """A key to be made."""
+
+    name: Name
+    scopes: Annotated[list[Scope], Field(min_length=1, max_length=4)]
+
+
+class Credential(_Request):
+    """Exactly one of the two."""
+
+    session_token: Annotated[str, StringConstraints(max_length=200)] | None = None
+    api_key: Annotated[str, StringConstraints(max_length=200)] | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if (self.session_token is None) == (self.api_key is None):
+            raise ValueError("give either session_token or api_key")
+        return self
+
+
+class UserView(BaseModel):
+    """A person, as they see themselves."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    email: str
+    display_name: str
+    created_at: datetime
+
+
+class UserReply(BaseModel):
+    """The person who asks."""
+
+    user: UserView
+
+
+class ApiKeyView(BaseModel):
+    """A key as its owner sees it afterwards: all but the key."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    name: str
+    prefix: str
+    scopes: list[str]
+    created_at: datetime
+    last_used_at: datetime | None
+
+
+class NewApiKeyView(ApiKeyView):
+    """A key just made. ``key`` is shown this once."""
+
+    key: str
+
+
+class ApiKeyList(BaseModel):
+    """All of a person's keys."""
+
+    items: list[ApiKeyView]
+
+
+@router.post("/v1/auth/sign-up", status_code=201)
+def sign_up(wanted: SignUp, response: Response, caller: OptionalCaller) -> UserReply:
+    """Make an account and sign in to it."""
+    made = accounts.sign_up(wanted.email, wanted.password, wanted.display_name, ending=caller.session_id)
+    return _signed_in(made, response)
+
+
+@router.post("/v1/auth/sign-in")
+def sign_in(given: SignIn, response: Response, caller: OptionalCaller) -> UserReply:
+    """Sign in: a new session each time."""
+    return _signed_in(accounts.sign_in(given.email, given.password, ending=caller.session_id), response)
+
+
+@router.post("/v1/auth/sign-out", status_code=204)
+def sign_out(caller: Caller) -> None:
+    """End the session that this request came with."""
+    if caller.session_id is None:
+        raise Conflict("An API key has no session to end. Revoke the key instead.", code="no_session")
+    accounts.sign_out(caller.session_id)
+
+
+@router.get("/v1/auth/me")
+def me(caller: Caller) -> UserReply:
+    """Tell who asks."""
+    return _user(accounts.user(caller.user_id))
+
+
+@router.get("/v1/auth/api-keys")
+def api_keys(caller: Caller) -> ApiKeyList:
+    """List one's keys."""
+    return ApiKeyList(items=[ApiKeyView.model_validate(key) for key in keys.keys(caller)])
+
+
+@router.post("/v1/auth/api-keys", status_code=201)
+def create_api_key(wanted: NewApiKey, response: Response, caller: Caller) -> NewApiKeyView:
+    """Make a key, of no more scopes than the maker has."""
+    made = keys.create(wanted.name, wanted.scopes, caller)
+    response.headers["Cache-Control"] = "no-store"
+    return NewApiKeyView(**_key(made.row).model_dump(), key=made.text)
+
+
+@router.delete("/v1/auth/api-keys/{key_id}", status_code=204)
+def revoke_api_key(key_id: UUID, caller: Caller) -> None:
+    """Revoke a key for good."""
+    keys.revoke(key_id, caller)
+
+
+@router.post("/internal/resolve", dependencies=[Depends(Internal("gateway"))], include_in_schema=False)
+def resolve(given: Credential) -> Identity:
+    """Tell the gateway who is behind a session token or an API key."""
+    if given.session_token is not None:
+        identity = resolving.by_session(given.session_token)
+    else:
+        identity = resolving.by_api_key(given.api_key or "")
+    if identity is None:
+        raise NotFound
+    return identity
+
+
+def _signed_in(made: accounts.SignedIn, response: Response) -> UserReply:
+    """The gateway takes these headers off and makes a cookie of them."""
+    response.headers["X-Session-Token"] = made.token
+    response.headers["X-Session-Expires"] = made.expires_at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    response.headers["Cache-Control"] = "no-store"
+    return _user(made.user)
+
+
+def _user(person: User) -> UserReply:
+    return UserReply(user=UserView.model_validate(person))
+
+
+def _key(row: ApiKey) -> ApiKeyView:
+    return ApiKeyView.model_validate(row)

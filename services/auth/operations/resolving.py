@@ -1,0 +1,56 @@
+"""Who is behind a session token or an API key. The gateway asks this for every request."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import or_, update
+
+from libs import database
+from libs.contracts.identity import Identity
+from services.auth import credentials, queries
+from services.auth.models import ApiKey, Session
+from services.auth.settings import settings
+
+__all__ = ["by_api_key", "by_session"]
+
+SESSION_SCOPES = ("upload", "read", "write")
+TOUCHED_EVERY = timedelta(minutes=1)  # seeing somebody again within it writes nothing
+
+
+def by_session(token: str) -> Identity | None:
+    """The person signed in with a token; None if it is unknown, ended, too old or idle for too long."""
+    with database.transaction() as session:
+        idle = timedelta(seconds=settings().session_idle)
+        found = queries.live_session(session, credentials.digest(token), idle)
+        if found is None:
+            return None
+        signed_in, person = found
+        due = Session.last_seen_at < database.now() - TOUCHED_EVERY
+        session.execute(update(Session).where(Session.id == signed_in.id, due).values(last_seen_at=database.now()))
+        return Identity(
+            user_id=person.id,
+            session_id=signed_in.id,
+            scopes=SESSION_SCOPES,
+            email=person.email,
+            display_name=person.display_name,
+            expires_at=signed_in.expires_at,
+        )
+
+
+def by_api_key(text: str) -> Identity | None:
+    """The person whose key it is, with the key's scopes; None if it is unknown or revoked."""
+    with database.transaction() as session:
+        found = queries.live_key(session, credentials.digest(text))
+        if found is None:
+            return None
+        key, person = found
+        due = or_(ApiKey.last_used_at.is_(None), ApiKey.last_used_at < database.now() - TOUCHED_EVERY)
+        session.execute(update(ApiKey).where(ApiKey.id == key.id, due).values(last_used_at=database.now()))
+        return Identity(
+            user_id=person.id,
+            session_id=None,
+            scopes=tuple(key.scopes),
+            email=person.email,
+            display_name=person.display_name,
+        )

@@ -1,0 +1,50 @@
+"""Reads worth a name. Whether something is over is judged by the database's clock alone."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session as Transaction
+
+from libs import database
+from services.auth.models import ApiKey, Session, User
+
+__all__ = ["live_key", "live_keys", "live_session", "user_by_email"]
+
+
+def user_by_email(session: Transaction, email: str) -> User | None:
+    """The account of a normalised address."""
+    return session.scalar(select(User).where(User.email == email))
+
+
+def live_session(session: Transaction, token_hash: bytes, idle: timedelta) -> tuple[Session, User] | None:
+    """A session that is neither too old nor idle for too long, and whose it is."""
+    return session.execute(
+        select(Session, User)
+        .join(User, User.id == Session.user_id)
+        .where(
+            Session.token_hash == token_hash,
+            Session.expires_at > database.now(),
+            Session.last_seen_at > database.now() - idle,
+        )
+    ).one_or_none()
+
+
+def live_key(session: Transaction, key_hash: bytes) -> tuple[ApiKey, User] | None:
+    """An API key that was not revoked, and whose it is."""
+    return session.execute(
+        select(ApiKey, User)
+        .join(User, User.id == ApiKey.user_id)
+        .where(ApiKey.key_hash == key_hash, ApiKey.revoked_at.is_(None))
+    ).one_or_none()
+
+
+def live_keys(session: Transaction, user_id: UUID) -> list[ApiKey]:
+    """A person's API keys that were not revoked, newest first."""
+    return list(
+        session.scalars(
+            select(ApiKey).where(ApiKey.user_id == user_id, ApiKey.revoked_at.is_(None)).order_by(ApiKey.id.desc())
+        )
+    )

@@ -1,0 +1,17 @@
+"""What the stream service hears."""
+
+from __future__ import annotations
+
+from libs import bus
+from libs.contracts import events
+from services.stream.operations import deliverables, tidying
+
+__all__ = ["actors"]
+
+actors = bus.Actors("stream")
+
+actors.on(events.MediaReceived)(deliverables.received)
+actors.on(events.RenditionReady)(deliverables.clip_ready)
+actors.on(events.MediaChanged)(deliverables.changed)
+actors.on(events.MediaDeleted)(deliverables.forget)
+actors.every(600)(tidying.tidy)

@@ -1,0 +1,129 @@
+"""What holders of a signed link are given: the share page, the bytes, the poster. No service token reaches these."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Annotated
+
+from fastapi import APIRouter, Cookie, Query, Request, Response
+from fastapi.responses import HTMLResponse
+
+from services.stream import pages
+from services.stream.api.bytes import deliver, wanted
+from services.stream.models import Deliverable
+from services.stream.operations import access, delivery, viewing
+from services.stream.settings import settings
+
+__all__ = ["PREFIXES", "router"]
+
+PREFIXES = ("/s/", "/p/")
+VIEWER = "clipstead_viewer"
+READ = ["GET", "HEAD"]
+
+router = APIRouter(include_in_schema=False)
+
+Viewer = Annotated[str | None, Cookie(alias=VIEWER, max_length=64)]
+Download = Annotated[bool, Query()]
+
+
+@router.api_route("/s/static/share.css", methods=READ)
+def styles() -> Response:
+    """Give the pages their looks. The address changes with the content."""
+    headers = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
+    return Response(pages.STYLES, media_type="text/css", headers=headers)
+
+
+@router.api_route("/s/{token}", methods=READ)
+def share_page(token: str, viewer: Viewer = None) -> Response:
+    """Show the player, or say kindly that there is nothing to play."""
+    nonce = secrets.token_urlsafe(16)
+    try:
+        found = access.shared(token).deliverable
+    except access.Lapsed:
+        return _page(pages.render_lapsed(nonce), nonce, 410)
+    except access.NoSuchLink:
+        return _page(pages.render_missing(nonce), nonce, 404)
+    answer = _page(pages.render_share(_shown(found, token), nonce), nonce, 200)
+    if viewer is None:
+        _know_again(answer, token)
+    return answer
+
+
+@router.api_route("/s/{token}/media", methods=READ)
+def share_media(token: str, request: Request, download: Download = False, viewer: Viewer = None) -> Response:
+    """Play or download what was shared. The first bytes of it count as a view."""
+    shared = access.shared(token)
+    file = delivery.content(shared.deliverable)
+    answer = deliver(request, file, embeddable=True, download=download)
+    if not download and _is_a_play(request, file):
+        known = viewer or _know_again(answer, token)
+        viewing.count(shared.share_id, shared.deliverable.media_id, known)
+    return answer
+
+
+@router.api_route("/s/{token}/poster.jpg", methods=READ)
+def share_poster(token: str, request: Request) -> Response:
+    """Show the still picture of what was shared."""
+    return deliver(request, delivery.poster(access.shared(token).deliverable), embeddable=True)
+
+
+@router.api_route("/p/{token}", methods=READ)
+def granted_media(token: str, request: Request, download: Download = False) -> Response:
+    """Play or download by a grant."""
+    return deliver(request, delivery.content(access.granted(token)), embeddable=False, download=download)
+
+
+@router.api_route("/p/{token}/poster.jpg", methods=READ)
+def granted_poster(token: str, request: Request) -> Response:
+    """Show the still picture by a grant."""
+    return deliver(request, delivery.poster(access.granted(token)), embeddable=False)
+
+
+def _is_a_play(request: Request, file: delivery.File) -> bool:
+    """Tell a play from a seek, which begins elsewhere, from a look at the headers, and from Safari's at two bytes."""
+    chosen = wanted(request, file)
+    if request.method != "GET" or chosen.status not in (200, 206):
+        return False
+    return chosen.span is None or (chosen.span.first == 0 and (chosen.span.length > 2 or file.size <= 2))
+
+
+def _know_again(answer: Response, token: str) -> str:
+    """Give the viewer a random name that is good for this share alone, and for a few hours.
+
+    The token was read before, so it is safe as a path.
+    """
+    name = secrets.token_urlsafe(16)
+    answer.set_cookie(
+        VIEWER,
+        name,
+        max_age=settings().viewer_lifetime,
+        path=f"/s/{token}",
+        secure=settings().public_url.startswith("https:"),
+        httponly=True,
+        samesite="lax",
+    )
+    return name
+
+
+def _shown(found: Deliverable, token: str) -> pages.SharePage:
+    return pages.SharePage(
+        url=f"{settings().public_url.rstrip('/')}/s/{token}",
+        title=found.appearance.title.strip() or "Untitled",
+        mime=found.mime,
+        width=found.width,
+        height=found.height,
+        duration=found.duration,
+        size=found.size,
+        poster=found.poster_key is not None,
+    )
+
+
+def _page(text: str, nonce: str, status: int) -> HTMLResponse:
+    headers = {
+        "Cache-Control": "private, no-store",  # a revoked page must not come back with the Back button
+        "Content-Security-Policy": pages.policy(nonce),
+        "Referrer-Policy": "no-referrer",
+        "X-Content-Type-Options": "nosniff",
+        "X-Robots-Tag": "noindex",
+    }
+    return HTMLResponse(text, status, headers)

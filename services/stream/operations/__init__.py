@@ -1,0 +1,1 @@
+"""What the stream service does, one function per use case."""

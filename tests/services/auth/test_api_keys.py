@@ -1,0 +1,122 @@
+"""API keys: shown once, never worth more than their maker, gone when revoked."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+
+from tests.factories.services import UnderTest
+
+
+@pytest.fixture
+def auth(start: Callable[..., UnderTest]) -> UnderTest:
+    return start("auth", CLIPSTEAD_API_KEYS_EACH="3")
+
+
+def a_person(auth: UnderTest, name: str = "anna") -> UUID:
+    body = {"email": f"{name}@example.org", "password": "correct horse battery"}
+    return UUID(auth.call("POST", "/v1/auth/sign-up", json=body).json()["user"]["id"])
+
+
+def make(auth: UnderTest, by: UUID, *scopes: str, **more: Any) -> httpx.Response:
+    body = {"name": "ShareX", "scopes": list(scopes or ["upload"])}
+    return auth.call("POST", "/v1/auth/api-keys", by=by, json=body, **more)
+
+
+def resolve(auth: UnderTest, key: str) -> httpx.Response:
+    return auth.call("POST", "/internal/resolve", json={"api_key": key})
+
+
+def test_the_story_of_a_key(auth: UnderTest) -> None:
+    anna = a_person(auth)
+    made = make(auth, anna, "upload", "read")
+    assert made.status_code == 201
+    key = made.json()["key"]
+    assert re.fullmatch(rf"csk_{made.json()['prefix']}_[A-Za-z0-9_-]{{43}}", key)
+
+    identity = resolve(auth, key).json()
+    assert identity["user_id"] == str(anna)
+    assert identity["session_id"] is None
+    assert identity["scopes"] == ["read", "upload"]
+
+    [listed] = auth.call("GET", "/v1/auth/api-keys", by=anna).json()["items"]
+    assert "key" not in listed
+    assert listed["last_used_at"] is not None
+    assert listed["prefix"] == made.json()["prefix"]
+
+    for _ in range(2):  # doing it again changes nothing
+        assert auth.call("DELETE", f"/v1/auth/api-keys/{listed['id']}", by=anna).status_code == 204
+    assert resolve(auth, key).status_code == 404
+    assert auth.call("GET", "/v1/auth/api-keys", by=anna).json() == {"items": []}
+
+
+def test_the_database_holds_its_hash_and_its_prefix(auth: UnderTest) -> None:
+    made = make(auth, a_person(auth)).json()
+    [(stored, prefix)] = auth.rows("SELECT key_hash, prefix FROM api_keys")
+    assert bytes(stored) == hashlib.sha256(made["key"].encode()).digest()
+    assert prefix == made["prefix"]
+    assert made["key"].rpartition("_")[2] not in str(auth.rows("SELECT api_keys::text FROM api_keys"))
+
+
+def test_a_key_never_makes_a_stronger_one(auth: UnderTest) -> None:
+    anna = a_person(auth)
+    refused = make(auth, anna, "upload", "write", scopes={"write"})
+    assert refused.status_code == 403
+    assert "upload" in refused.json()["detail"]
+    assert make(auth, anna, "admin").status_code == 403
+    assert make(auth, anna, "write", scopes={"write"}).status_code == 201
+
+
+def test_keys_that_may_not_write_manage_no_keys(auth: UnderTest) -> None:
+    anna = a_person(auth)
+    made = make(auth, anna).json()
+    weak = {"upload", "read"}
+    assert make(auth, anna, "read", scopes=weak).status_code == 403
+    assert auth.call("GET", "/v1/auth/api-keys", by=anna, scopes=weak).status_code == 403
+    assert auth.call("DELETE", f"/v1/auth/api-keys/{made['id']}", by=anna, scopes=weak).status_code == 403
+    assert resolve(auth, made["key"]).status_code == 200
+
+
+def test_somebody_elses_key_does_not_exist(auth: UnderTest) -> None:
+    anna, ben = a_person(auth), a_person(auth, "ben")
+    made = make(auth, anna).json()
+    foreign = auth.call("DELETE", f"/v1/auth/api-keys/{made['id']}", by=ben)
+    missing = auth.call("DELETE", f"/v1/auth/api-keys/{uuid4()}", by=ben)
+    assert foreign.status_code == missing.status_code == 404
+    assert foreign.json()["detail"] == missing.json()["detail"]
+    assert auth.call("GET", "/v1/auth/api-keys", by=ben).json() == {"items": []}
+    assert resolve(auth, made["key"]).status_code == 200
+
+
+def test_there_is_an_end_to_how_many(auth: UnderTest) -> None:
+    anna = a_person(auth)
+    made = [make(auth, anna) for _ in range(4)]
+    assert [answer.status_code for answer in made] == [201, 201, 201, 409]
+    auth.call("DELETE", f"/v1/auth/api-keys/{made[0].json()['id']}", by=anna)
+    assert make(auth, anna).status_code == 201
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"name": "x", "scopes": []},
+        {"name": "x", "scopes": ["everything"]},
+        {"name": "", "scopes": ["read"]},
+        {"name": "a\nb", "scopes": ["read"]},
+        {"name": "x", "scopes": ["read"], "user_id": str(uuid4())},
+        {"name": "x"},
+    ],
+    ids=str,
+)
+def test_what_is_refused(auth: UnderTest, body: dict[str, Any]) -> None:
+    assert auth.call("POST", "/v1/auth/api-keys", by=a_person(auth), json=body).status_code == 422
+
+
+def test_a_key_has_no_session_to_sign_out_of(auth: UnderTest) -> None:
+    assert auth.call("POST", "/v1/auth/sign-out", by=a_person(auth)).json()["code"] == "no_session"
