@@ -1,0 +1,60 @@
+"""Transcription over HTTP."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Header, Response
+
+from libs.contracts.transcripts import Transcript
+from libs.web import Caller, Internal
+from services.transcription import formats, operations
+
+router = APIRouter()
+
+IfNoneMatch = Annotated[str | None, Header()]
+
+
+@router.get("/v1/media/{media_id}/transcript", response_model=Transcript, response_model_exclude={"loudness"})
+def transcript(media_id: UUID, caller: Caller, if_none_match: IfNoneMatch = None) -> Response:
+    """Show what was said in a recording of one's own: segments with words, and speakers."""
+    version, found = operations.transcript(media_id, caller.require("read"))
+    body = found.model_dump_json(exclude={"loudness"})
+    return _answer(body, "application/json", version, if_none_match)
+
+
+@router.get("/v1/media/{media_id}/transcript.vtt", response_class=Response)
+def transcript_vtt(media_id: UUID, caller: Caller, if_none_match: IfNoneMatch = None) -> Response:
+    """Give the transcript as WebVTT captions with voice tags."""
+    version, found = operations.transcript(media_id, caller.require("read"))
+    return _answer(formats.vtt(found), "text/vtt", version, if_none_match)
+
+
+@router.get("/v1/media/{media_id}/transcript.srt", response_class=Response)
+def transcript_srt(media_id: UUID, caller: Caller, if_none_match: IfNoneMatch = None) -> Response:
+    """Give the transcript as SubRip captions."""
+    version, found = operations.transcript(media_id, caller.require("read"))
+    return _answer(formats.srt(found), "application/x-subrip", version, if_none_match)
+
+
+@router.get(
+    "/internal/transcripts/{media_id}",
+    dependencies=[Depends(Internal("highlight", "render", "catalog"))],
+    include_in_schema=False,
+    response_model=Transcript,
+)
+def transcript_for_services(media_id: UUID) -> Response:
+    """Give a recording's transcript, with its loudness, to a service."""
+    # Written out by pydantic-core at once: FastAPI would build the whole of it as Python objects a second time.
+    return Response(operations.transcript_for_services(media_id).model_dump_json(), media_type="application/json")
+
+
+def _answer(body: str, media_type: str, version: UUID, if_none_match: str | None) -> Response:
+    """A version never changes, so its id is its entity tag."""
+    tag = f'"{version}"'
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
+    known = {part.strip().removeprefix("W/") for part in (if_none_match or "").split(",")}
+    if tag in known or "*" in known:
+        return Response(status_code=304, headers=headers)
+    return Response(body, media_type=media_type, headers=headers)

@@ -1,0 +1,125 @@
+"""The child that listens to a recording: sound in, segments out. Sees one file, has no network and a memory limit.
+
+Heavy imports stand inside functions: the decoder processes import this module again when they start.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from libs.process import child
+from services.transcription.engines.protocol import Engine, Heard, Turn
+from services.transcription.engines.sentences import Sentence, attributed, fitted, sentences
+
+__all__ = ["listen"]
+
+BEAT = 0.5  # seconds between messages at least
+
+
+def listen(request: dict[str, Any], tell: child.Tell) -> dict[str, Any]:
+    """Transcribe one recording.
+
+    Takes ``source``, ``container``, ``longest`` (seconds), ``scratch`` (a folder), ``engine``, ``language`` and
+    ``speakers``. Tells ``{"looked": seconds}`` while decoding, then ``{"done", "total"}`` in seconds of speech. Gives
+    ``duration``, ``language``, ``segments``, ``speakers`` and ``loudness`` in the words of the transcript contract.
+    """
+    with closing(_engine(request["engine"])) as engine:
+        return _heard(request, engine, tell)
+
+
+def _heard(request: dict[str, Any], engine: Engine, tell: child.Tell) -> dict[str, Any]:
+    from services.transcription.engines import sound, voice
+    from services.transcription.engines.diarizer import BuiltIn
+
+    samples_file = Path(request["scratch"]) / "sound.s16"
+    looked = _Throttle(tell)
+    try:
+        duration = sound.decode(
+            Path(request["source"]), request["container"], samples_file, request["longest"], looked.seconds("looked")
+        )
+    except sound.NoAudio as error:
+        raise child.Refuse(
+            "no_audio", "This recording has no sound that can be played, so there is nothing to transcribe."
+        ) from error
+    samples = sound.opened(samples_file)
+    regions = voice.regions(samples, looked.seconds("looked"))
+    total = sum(region.end - region.start for region in regions)
+    tell({"done": 0.0, "total": total})
+    with ThreadPoolExecutor(1) as beside:
+        diarized = beside.submit(BuiltIn().diarize, samples, regions, request["speakers"])
+        told = _Throttle(tell).seconds("done", total=total)
+        heard = engine.transcribe(samples, regions, request["language"], told) if regions else Heard([], "und")
+        turns = diarized.result()
+    found = sentences(attributed(fitted(heard.words, regions), turns), engine.quality)
+    labels = _labels(found)
+    hop, levels = sound.loudness(samples)
+    return {
+        "duration": round(duration, 3),
+        "language": heard.language,
+        "segments": [_segment(sentence, labels) for sentence in found],
+        "speakers": [_speaker(label, speaker, turns) for speaker, label in labels.items()],
+        "loudness": {"hop": hop, "levels": levels},
+    }
+
+
+def _engine(wanted: dict[str, Any]) -> Engine:
+    if wanted["name"] == "faster-whisper":
+        from services.transcription.engines.whisper import FasterWhisper
+
+        return FasterWhisper(
+            wanted["model"], Path(wanted["folder"]), device=wanted["device"], compute=wanted["compute"]
+        )
+    from services.transcription.engines.sphinx import PocketSphinx
+
+    return PocketSphinx(wanted["workers"] or None)
+
+
+class _Throttle:
+    """Tells figures on, but not more often than anybody can read them."""
+
+    def __init__(self, tell: child.Tell) -> None:
+        self._tell = tell
+        self._told = 0.0
+
+    def seconds(self, key: str, **more: float) -> Any:
+        """A function that tells a number of seconds under ``key``."""
+
+        def tell(seconds: float) -> None:
+            if time.monotonic() - self._told >= BEAT:
+                self._told = time.monotonic()
+                self._tell({key: seconds, **more})
+
+        return tell
+
+
+def _labels(found: Sequence[Sentence]) -> dict[int, str]:
+    """Labels of the speakers who say something, in the order in which they first do."""
+    order = dict.fromkeys(sentence.speaker for sentence in found if sentence.speaker is not None)
+    return {speaker: f"S{number}" for number, speaker in enumerate(order, 1)}
+
+
+def _segment(sentence: Sentence, labels: dict[int, str]) -> dict[str, Any]:
+    return {
+        "text": sentence.text,
+        "start": sentence.words[0].start,
+        "end": sentence.words[-1].end,
+        "speaker": None if sentence.speaker is None else labels[sentence.speaker],
+        "words": [
+            {"text": word.text, "start": word.start, "end": word.end, "confidence": round(word.confidence, 3)}
+            for word in sentence.words
+        ],
+    }
+
+
+def _speaker(label: str, speaker: int, turns: Sequence[Turn]) -> dict[str, Any]:
+    seconds = sum(turn.end - turn.start for turn in turns if turn.speaker == speaker)
+    return {"label": label, "name": f"Speaker {label[1:]}", "seconds": round(seconds, 3)}
+
+
+if __name__ == "__main__":
+    child.main(listen)

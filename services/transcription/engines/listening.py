@@ -1,0 +1,86 @@
+"""Running the listening child for one recording: its limits, its deadline, and what it tells on the way."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from libs import process
+from libs.contracts.media import EngineSpan, Original
+from services.transcription.engines.choice import Choice
+from services.transcription.settings import TranscriptionSettings
+
+__all__ = ["Listened", "listen"]
+
+CHILD = "services.transcription.engines.child"
+SAMPLE_BYTES = 32_000  # per second of decoded sound
+LONGEST_FACTOR, LONGEST_SLACK = 1.05, 10.0  # what is decoded beyond the probed duration, which some containers estimate
+SLOWEST, START = 10.0, 300.0  # the deadline: this many seconds per second of sound, and to begin with
+STALL = 120.0  # seconds without a word from the child: the first half minute of large-v3 on one core stays below that
+
+
+@dataclass(frozen=True)
+class Listened:
+    """What the child gave, in the words of the transcript contract, and how long it ran."""
+
+    result: dict[str, Any]
+    span: EngineSpan
+
+
+def listen(
+    source: Path,
+    original: Original,
+    choice: Choice,
+    language: str,
+    settings: TranscriptionSettings,
+    tell: Callable[[float, float], None],
+    cancelled: Callable[[], bool],
+) -> Listened:
+    """Transcribe a file. ``tell`` gets the seconds of speech done and found. Raises a ChildError."""
+    settings.work_dir.mkdir(parents=True, exist_ok=True)
+    longest = original.duration * LONGEST_FACTOR + LONGEST_SLACK
+    scratch = Path(tempfile.mkdtemp(dir=settings.work_dir))
+    started_at, started = datetime.now(UTC), time.monotonic()
+    try:
+        result = process.run_module(
+            CHILD,
+            {
+                "source": str(source),
+                "container": original.container,
+                "longest": longest,
+                "scratch": str(scratch),
+                "engine": _engine(choice, settings),
+                "language": language,
+                "speakers": None,
+            },
+            deadline=START + SLOWEST * original.duration,
+            stall=STALL,
+            memory=settings.speech_memory,
+            file_size=int(longest * SAMPLE_BYTES) + 1024 * 1024,
+            nice=5,  # people who click come before recordings that wait
+            cancelled=cancelled,
+            env={"TMPDIR": str(scratch), "OMP_WAIT_POLICY": "PASSIVE"},
+            on_message=lambda message: tell(message["done"], message["total"]) if "total" in message else None,
+        )
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    span = EngineSpan(engine=choice.engine, started_at=started_at, seconds=round(time.monotonic() - started, 3))
+    return Listened(result, span)
+
+
+def _engine(choice: Choice, settings: TranscriptionSettings) -> dict[str, Any]:
+    if choice.folder is None:
+        return {"name": choice.engine, "workers": settings.speech_workers}
+    return {
+        "name": choice.engine,
+        "model": choice.model,
+        "folder": str(choice.folder),
+        "device": settings.whisper_device,
+        "compute": settings.whisper_compute,
+    }

@@ -1,0 +1,106 @@
+"""Transcription's tables: recordings, the versions of their transcripts, segments with their words, and speakers."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from libs import database
+from libs.contracts import transcripts as contracts
+
+Base = database.base()
+
+
+class Recording(Base):
+    """A recording that was handed to us: whose it is, and what they wished. Stays, emptied, when it is deleted."""
+
+    __tablename__ = "recordings"
+
+    media_id: Mapped[UUID] = mapped_column(primary_key=True)
+    owner_id: Mapped[UUID | None]  # None: only known to be deleted
+    wishes: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    created_at: Mapped[datetime] = mapped_column(server_default=database.now())
+    deleted_at: Mapped[datetime | None]
+
+
+class Transcript(Base):
+    """One version of what was said in a recording. Never changed; a better one gets the next number."""
+
+    __tablename__ = "transcripts"
+    __table_args__ = (UniqueConstraint("media_id", "version"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=database.new_id)
+    media_id: Mapped[UUID] = mapped_column(ForeignKey("recordings.media_id", ondelete="CASCADE"))
+    version: Mapped[int]  # from 1
+    engine: Mapped[str]
+    model: Mapped[str]
+    quality: Mapped[str]  # "standard" or "draft"
+    language: Mapped[str]  # BCP 47
+    duration: Mapped[float]  # seconds
+    words: Mapped[int]
+    loudness: Mapped[dict[str, Any]] = mapped_column(deferred=True)  # a contract's Loudness
+    created_at: Mapped[datetime] = mapped_column(server_default=database.now())
+    segments: Mapped[list[Segment]] = relationship(
+        order_by="Segment.position", cascade="all, delete-orphan", passive_deletes=True, lazy="raise"
+    )
+    speakers: Mapped[list[Speaker]] = relationship(
+        order_by="Speaker.position", cascade="all, delete-orphan", passive_deletes=True, lazy="raise"
+    )
+
+    def public(self, *, loudness: bool = False) -> contracts.Transcript:
+        """Show it as it crosses service borders; its segments and speakers have to be loaded."""
+        return contracts.Transcript(
+            media_id=self.media_id,
+            engine=self.engine,
+            model=self.model,
+            quality="standard" if self.quality == "standard" else "draft",
+            language=self.language,
+            duration=self.duration,
+            segments=tuple(segment.public() for segment in self.segments),
+            speakers=tuple(speaker.public() for speaker in self.speakers),
+            loudness=contracts.Loudness.model_validate(self.loudness) if loudness else None,
+        )
+
+
+class Segment(Base):
+    """A sentence of one speaker."""
+
+    __tablename__ = "segments"
+
+    transcript_id: Mapped[UUID] = mapped_column(ForeignKey("transcripts.id", ondelete="CASCADE"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)  # from 0
+    start: Mapped[float]
+    end: Mapped[float]
+    speaker: Mapped[str | None]  # a label
+    text: Mapped[str]
+    words: Mapped[list[dict[str, Any]]]  # text, start, end, confidence
+
+    def public(self) -> contracts.Segment:
+        """Show it as it crosses service borders."""
+        return contracts.Segment(
+            text=self.text,
+            start=self.start,
+            end=self.end,
+            speaker=self.speaker,
+            words=tuple(contracts.Word(**word, speaker=self.speaker) for word in self.words),
+        )
+
+
+class Speaker(Base):
+    """A voice in a recording."""
+
+    __tablename__ = "speakers"
+
+    transcript_id: Mapped[UUID] = mapped_column(ForeignKey("transcripts.id", ondelete="CASCADE"), primary_key=True)
+    label: Mapped[str] = mapped_column(primary_key=True)  # "S1"
+    position: Mapped[int]  # from 0, by first appearance
+    name: Mapped[str]  # "Speaker 1"
+    seconds: Mapped[float]  # speech time
+
+    def public(self) -> contracts.Speaker:
+        """Show it as it crosses service borders."""
+        return contracts.Speaker(label=self.label, name=self.name, seconds=self.seconds)

@@ -1,0 +1,187 @@
+"""What transcription does, one function per use case."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from libs import bus, database, process, storage, web
+from libs.contracts import events
+from libs.contracts import transcripts as contracts
+from libs.contracts.media import Original, Wishes
+from libs.web import problems
+from services.transcription import queries
+from services.transcription.engines.choice import Choice, choose, standing
+from services.transcription.engines.listening import Listened, listen
+from services.transcription.models import Segment, Speaker, Transcript
+from services.transcription.progress import Progress
+from services.transcription.settings import settings
+
+TRANSCRIBE = "transcribe"
+NO_AUDIO = (
+    "This recording has no sound, so there is nothing to transcribe. Please hand in a version with an audio track."
+)
+
+
+# events -------------------------------------------------------------------------------------------------------------
+
+
+def media_received(event: events.MediaReceived, delivery: bus.Delivery) -> None:
+    """Queue the transcription of a recording, or say at once that there is nothing to hear in it."""
+    with database.transaction() as session:
+        if not delivery.first(session):
+            return
+        recording = queries.locked(session, event.media_id)
+        if recording.deleted_at is not None or recording.owner_id is not None:
+            return
+        recording.owner_id = event.owner_id
+        recording.wishes = event.wishes.model_dump(mode="json")
+        if event.original.has_audio:
+            bus.enqueue(session, kind=TRANSCRIBE, subject=event.media_id, owner=event.owner_id)
+        else:
+            bus.publish(session, events.TranscriptFailed(media_id=event.media_id, code="no_audio", detail=NO_AUDIO))
+
+
+def forget(event: events.MediaDeleted, delivery: bus.Delivery) -> None:
+    """Drop everything about a recording. A note stays, in case word of its arrival comes later than this."""
+    with database.transaction() as session:
+        if not delivery.first(session):
+            return
+        recording = queries.locked(session, event.media_id)
+        bus.cancel(session, subject=event.media_id)
+        queries.delete_transcripts(session, event.media_id)
+        recording.wishes = {}
+        recording.deleted_at = database.now()
+
+
+# work ---------------------------------------------------------------------------------------------------------------
+
+
+def transcribe(lease: bus.Lease) -> None:
+    """Transcribe a recording and tell who waits for it."""
+    with database.transaction() as session:
+        recording = queries.live(session, lease.subject)
+    if recording is None:
+        return
+    wishes = Wishes.model_validate(recording.wishes)
+    progress = Progress(lease)
+    choice = choose(settings(), progress.fetching, lease.cancelled)
+    progress.detail = choice.label
+    if not choice.hears(wishes.language):
+        raise bus.JobFailed(
+            "language_unavailable",
+            f"Only English can be transcribed here at the moment, not “{wishes.language}”. {choice.improve}",
+        )
+    progress.begin()
+    original = _original(lease.subject)
+    listened = _listen(original, choice, wishes.language, progress, lease)
+    _store(lease, choice, listened, wishes)
+
+
+def transcribe_failed(session: Session, job: bus.Job, problem: bus.JobFailed) -> None:
+    """Tell that no transcript will come, in the transaction that ends the job."""
+    if queries.live(session, job.subject) is None:
+        return
+    code, detail = problem.code, problem.detail
+    if code == "internal":
+        code = "engine_failed"
+        detail = "The speech engine failed on this recording, several times over. Trying again later may help."
+    bus.publish(session, events.TranscriptFailed(media_id=job.subject, code=code, detail=detail))
+
+
+def _original(media_id: UUID) -> Original:
+    try:
+        return Original.model_validate(web.client("ingest").get(f"/internal/originals/{media_id}"))
+    except web.PeerRefused as error:
+        raise bus.JobFailed("original_missing", "The recording's file is no longer there.") from error
+
+
+def _listen(original: Original, choice: Choice, language: str, progress: Progress, lease: bus.Lease) -> Listened:
+    """Run the engine on the recording's bytes; what the child refuses is final, what it dies of is tried again."""
+    try:
+        with storage.store().local(original.object_key) as path:
+            return listen(path, original, choice, language, settings(), progress.tell, lease.cancelled)
+    except storage.NotStored as error:
+        raise bus.JobFailed("original_missing", "The recording's file is no longer there.") from error
+    except process.ChildRefused as refusal:
+        raise bus.JobFailed(refusal.code, refusal.detail) from refusal
+    except process.ChildDeadline as error:
+        detail = "Transcribing this recording takes longer than is allowed. Please hand it in in shorter parts."
+        raise bus.JobFailed("too_slow", detail, last_words=error.stderr) from error
+
+
+def _store(lease: bus.Lease, choice: Choice, listened: Listened, wishes: Wishes) -> None:
+    """Keep the transcript as the newest version and tell that it is ready, if the job is still ours."""
+    result = listened.result
+    words = sum(len(segment["words"]) for segment in result["segments"])
+    with database.transaction() as session:
+        recording = queries.locked(session, lease.subject)
+        lease.finish(session)
+        if recording.deleted_at is not None or recording.owner_id is None:
+            return
+        session.add(
+            Transcript(
+                media_id=lease.subject,
+                version=queries.next_version(session, lease.subject),
+                engine=choice.engine,
+                model=choice.model,
+                quality=choice.quality,
+                language=result["language"],
+                duration=result["duration"],
+                words=words,
+                loudness=result["loudness"],
+                segments=[Segment(position=position, **segment) for position, segment in enumerate(result["segments"])],
+                speakers=[Speaker(position=position, **speaker) for position, speaker in enumerate(result["speakers"])],
+            )
+        )
+        bus.publish(
+            session,
+            events.TranscriptReady(
+                media_id=lease.subject,
+                owner_id=recording.owner_id,
+                transcript_engine=choice.engine,
+                model=choice.model,
+                quality=choice.quality,
+                language=result["language"],
+                words=words,
+                speakers=len(result["speakers"]),
+                wishes=wishes,
+                engine=(listened.span,),
+            ),
+        )
+
+
+# reading ------------------------------------------------------------------------------------------------------------
+
+
+def transcript(media_id: UUID, owner_id: UUID) -> tuple[UUID, contracts.Transcript]:
+    """The newest transcript of a recording of one's own, less its loudness, and the id of that version."""
+    with database.transaction() as session:
+        found = queries.transcript(session, media_id, owner_id)
+        if found is None:
+            raise problems.NotFound("There is no transcript of this recording.")
+        return found.id, found.public()
+
+
+def transcript_for_services(media_id: UUID) -> contracts.Transcript:
+    """The newest transcript of any recording, with its loudness."""
+    with database.transaction() as session:
+        found = queries.transcript(session, media_id, loudness=True)
+        if found is None:
+            raise problems.NotFound("There is no transcript of this recording.")
+        return found.public(loudness=True)
+
+
+def system() -> dict[str, Any]:
+    """Tell which engine hears here, why that one, and what would make it better."""
+    choice = standing(settings())
+    return {
+        "engine": choice.engine,
+        "model": choice.model,
+        "quality": choice.quality,
+        "reason": choice.reason,
+        "improve": choice.improve,
+        "speakers": "built-in",
+    }
