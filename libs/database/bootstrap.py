@@ -6,10 +6,15 @@ nothing else: those rights are granted where the tables are made (see ``libs.bus
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import psycopg
 from psycopg import sql
+
+from libs.contracts.subscriptions import SERVICES
 
 __all__ = ["DATABASE", "RELAY", "bootstrap", "role_of"]
 
@@ -68,3 +73,29 @@ def _schema(here: psycopg.Connection[tuple[object, ...]], database: str, service
             role, sql.Identifier(database), schema
         )
     )
+
+
+def main() -> None:
+    """Bootstrap from secret files, as the container does; the passwords are those in the services' own URLs.
+
+    ``CLIPSTEAD_ADMIN_DATABASE_URL_FILE`` names the superuser's URL, ``CLIPSTEAD_<SERVICE>_DATABASE_URL_FILE`` a service's,
+    ``CLIPSTEAD_RELAY_DATABASE_URL_FILE`` the relay's.
+    """
+    admin = _secret("ADMIN")
+    passwords = {service: _password_in(_secret(service.upper())) for service in SERVICES}
+    bootstrap(admin, passwords, _password_in(_secret("RELAY")))
+
+
+def _secret(whose: str) -> str:
+    return Path(os.environ[f"CLIPSTEAD_{whose}_DATABASE_URL_FILE"]).read_text().strip()
+
+
+def _password_in(url: str) -> str:
+    password = unquote(urlsplit(url).password or "")
+    if not password or "CHANGE-ME" in password:
+        raise SystemExit("a database URL holds no password, or the placeholder CHANGE-ME")
+    return password
+
+
+if __name__ == "__main__":
+    main()
