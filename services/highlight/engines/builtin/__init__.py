@@ -24,6 +24,7 @@ from services.highlight.engines.builtin.wording import plain, reason, title
 
 LEAST_SPEECH = 5.0  # seconds: with less there is nothing to share
 SHORTER = 5.0  # seconds: what is offered where no span of the wanted length exists
+SHORTEST = 1.0  # seconds: and where none of those does either
 NO_MOMENTS = "no_moments"
 
 
@@ -67,7 +68,7 @@ def _shortlist(
 def _candidates(measures: Measures, low: float, high: float) -> list[Candidate]:
     """List spans of the wanted length; the whole where it is shorter than that; else what there is."""
     whole = measures.closing[-1] - measures.opening[0]
-    for least in (min(low, whole), min(low, SHORTER), 0.0):
+    for least in (min(low, whole), min(low, SHORTER), SHORTEST):
         found = candidates(measures, least, high)
         if found:
             return found
