@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -33,9 +34,7 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
 
 
 @pytest.fixture
-def start(
-    databases: Databases, valkey: Valkey, keys: Keys, tmp_path: Path
-) -> Iterator[Callable[..., UnderTest]]:
+def start(databases: Databases, valkey: Valkey, keys: Keys, tmp_path: Path) -> Iterator[Callable[..., UnderTest]]:
     """Start a service under test: ``catalog = start("catalog", CLIPSTEAD_X="…")``. One at a time per test."""
     with ExitStack() as stack:
 
@@ -43,3 +42,16 @@ def start(
             return stack.enter_context(under_test(name, databases, keys, tmp_path / "home", valkey.url, environment))
 
         yield begin
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """With CLIPSTEAD_FAIL_ON_SKIP=1, a skipped test fails the run, unless its reason begins with ``optional:``."""
+    if os.environ.get("CLIPSTEAD_FAIL_ON_SKIP") != "1" or hasattr(session.config, "workerinput"):
+        return
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    skipped = reporter.stats.get("skipped", []) if reporter else []
+    missed = [report for report in skipped if "optional:" not in str(report.longrepr)]
+    if missed:
+        for report in missed:
+            reporter.write_line(f"must not be skipped here: {report.nodeid}: {report.longrepr}", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
