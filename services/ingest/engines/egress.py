@@ -15,6 +15,8 @@ import base64
 import contextlib
 import hmac
 import secrets
+import socket
+import struct
 import threading
 import time
 from collections import deque
@@ -74,7 +76,7 @@ class Policy:
 
 async def system_resolver(host: str, port: int) -> Iterable[str]:
     """Resolve a name the way this machine does."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=1)  # 1: SOCK_STREAM
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return [str(entry[4][0]) for entry in found]
 
 
@@ -197,7 +199,7 @@ class Egress:
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
-        assert task is not None  # noqa: S101  a coroutine always runs in one
+        assert task is not None
         self._open.add(task)
         try:
             await self._exchange(reader, writer)
@@ -207,7 +209,7 @@ class Egress:
         except (OSError, EOFError, asyncio.LimitOverrunError, TimeoutError, ValueError):
             _answer(writer, 502, "upstream")
         except asyncio.CancelledError:
-            writer.transport.abort()
+            _reset(writer)
         finally:
             self._open.discard(task)
             writer.close()
@@ -358,6 +360,13 @@ async def _until_first(*directions: Awaitable[None]) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _reset(writer: asyncio.StreamWriter) -> None:
+    """Break off so that the client can't take what it got for the whole: a body may end with its connection."""
+    line = writer.get_extra_info("socket")
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
 
 
 def _answer(writer: asyncio.StreamWriter, status: int, reason: str, extra: str = "") -> None:

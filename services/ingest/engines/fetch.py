@@ -64,6 +64,8 @@ def fetch(
         except (ChildRefused, ChildFailed, ChildCancelled, ChildStalled, ChildDeadline) as error:
             _explain(error, egress, asked_to_stop=cancelled())
             raise
+        if egress.verdict is not None:
+            raise egress.verdict
     parts = [folder / name for name in found["parts"]]
     return Fetched(_joined(parts, folder, policy, cancelled), str(found["title"]))
 

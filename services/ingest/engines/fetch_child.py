@@ -209,7 +209,7 @@ def _refusal(error: Exception) -> child.Refuse:
             return child.Refuse("transient", _NETWORK_FAILED)
         if isinstance(cause, Unplayable):
             return child.Refuse("import_unsupported", str(cause))
-    return child.Refuse("import_failed", f"The site's page could not be read: {_first_line(error)}")
+    return child.Refuse("import_failed", f"This address could not be imported: {_first_line(error)}.")
 
 
 def _by_status(status: int) -> child.Refuse:
@@ -235,8 +235,10 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _first_line(error: Exception) -> str:
+    """What yt-dlp says, less its prefix and its advice to report bugs to its authors."""
     lines = str(error).removeprefix("ERROR: ").splitlines() or [type(error).__name__]
-    return lines[0][:200]
+    text = re.split(r"(?:;|\.)\s+(?:please report|If you believe|Use --)", lines[0])[0]
+    return text.strip().rstrip(".")[:200]
 
 
 if __name__ == "__main__":

@@ -1,0 +1,37 @@
+"""What ingest does when told, and its work."""
+
+from __future__ import annotations
+
+from libs import bus
+from libs.contracts import events
+from services.ingest.operations import checks, endings, imports
+
+__all__ = ["actors"]
+
+_SWEEP = 300.0  # seconds
+
+actors = bus.Actors("ingest")
+
+
+@actors.on(events.MediaDeleted)
+def media_deleted(event: events.MediaDeleted, delivery: bus.Delivery) -> None:
+    """Remove what belongs to a deleted recording."""
+    endings.forget(event, delivery)
+
+
+@actors.work("probe", failed=checks.check_failed, lanes=2)
+def probe(lease: bus.Lease) -> None:
+    """Check what came in."""
+    checks.check(lease)
+
+
+@actors.work("import", failed=imports.fetch_failed, attempts=imports.ATTEMPTS, lanes=2)
+def fetch(lease: bus.Lease) -> None:
+    """Fetch a URL."""
+    imports.fetch_recording(lease)
+
+
+@actors.every(_SWEEP)
+def drop_abandoned() -> None:
+    """Drop uploads that nobody finishes."""
+    endings.drop_abandoned()

@@ -1,0 +1,11 @@
+"""The ingest service, composed."""
+
+from __future__ import annotations
+
+from libs import web
+from services.ingest import api
+from services.ingest.actors import actors
+from services.ingest.operations.platform import system
+from services.ingest.settings import settings
+
+service = web.Service(name="ingest", settings=settings, routers=api.routers, actors=actors, system=system)

@@ -1,0 +1,119 @@
+"""The disk that recordings land on before they are checked: one file each, held by one writer at a time.
+
+The hold is an advisory lock of the operating system on the open file (flock), so that it ends with its process, whatever
+ends that. Writers and checkers of a recording therefore share one disk.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import UUID
+
+from services.ingest.settings import settings
+
+__all__ = ["Held", "Part", "adopt", "free_bytes", "import_folder", "path_of", "remove", "strays"]
+
+
+class Held(Exception):
+    """Somebody else is writing to this part right now."""
+
+
+def _folder() -> Path:
+    folder = settings().work_dir / "uploads"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def path_of(media_id: UUID) -> Path:
+    """Where the bytes of a recording land."""
+    return _folder() / f"{media_id}.part"
+
+
+def import_folder(media_id: UUID) -> Path:
+    """Scratch for fetching a recording."""
+    return settings().work_dir / "imports" / str(media_id)
+
+
+def free_bytes() -> int:
+    """Free space on that disk, less what must stay free."""
+    return shutil.disk_usage(_folder()).free - settings().disk_reserve
+
+
+def adopt(media_id: UUID, file: Path) -> int:
+    """Take over a finished file from the same disk, durably. Returns its size in bytes."""
+    target = path_of(media_id)
+    with file.open("rb+") as whole:
+        os.fsync(whole.fileno())
+    file.replace(target)
+    _sync_folder(target.parent)
+    return target.stat().st_size
+
+
+def remove(media_id: UUID) -> None:
+    """Remove all that lies on disk of a recording. Repeating it is fine."""
+    path_of(media_id).unlink(missing_ok=True)
+    shutil.rmtree(import_folder(media_id), ignore_errors=True)
+
+
+def strays(older: float) -> Iterator[UUID]:
+    """The recordings of which something has lain on disk untouched for ``older`` seconds."""
+    limit = time.time() - older
+    for folder in (_folder(), settings().work_dir / "imports"):
+        for entry in folder.iterdir() if folder.is_dir() else ():
+            if entry.stat().st_mtime < limit:
+                yield UUID(entry.stem)
+
+
+class Part:
+    """A part held for writing. ``release`` it, or let the process end. Raises Held."""
+
+    def __init__(self, media_id: UUID) -> None:
+        path = path_of(media_id)
+        fresh = not path.exists()
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if fresh:
+                _sync_folder(path.parent)
+        except BaseException as error:
+            os.close(self._file)
+            if isinstance(error, BlockingIOError):
+                raise Held(str(media_id)) from error
+            raise
+
+    @property
+    def size(self) -> int:
+        """Bytes in the file."""
+        return os.fstat(self._file).st_size
+
+    def cut(self, offset: int) -> None:
+        """Forget all bytes from ``offset`` on, and write from there."""
+        os.ftruncate(self._file, offset)
+        os.lseek(self._file, offset, os.SEEK_SET)
+
+    def write(self, data: bytes) -> None:
+        """Append. Raises OSError where the disk is full; what was written of ``data`` is then undefined."""
+        left = memoryview(data)
+        while left:
+            left = left[os.write(self._file, left) :]
+
+    def sync(self) -> None:
+        """Return when all bytes are on the medium."""
+        os.fsync(self._file)
+
+    def release(self) -> None:
+        """Let others write."""
+        os.close(self._file)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

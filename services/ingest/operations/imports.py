@@ -1,0 +1,210 @@
+"""Recordings fetched from a URL."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from libs import bus, database
+from libs.bus import Job, JobFailed, Lease
+from libs.contracts.media import EngineSpan, Wishes
+from libs.web.problems import Conflict, NotFound, Unusable
+from services.ingest import queries
+from services.ingest.engines import egress, parts
+from services.ingest.engines.egress import Policy, Refused
+from services.ingest.engines.fetch import Fetched, TryAgain, fetch
+from services.ingest.models import Recording
+from services.ingest.operations import intake
+from services.ingest.settings import settings
+from services.ingest.states import State
+
+__all__ = ["ATTEMPTS", "Import", "cancel", "create", "fetch_failed", "fetch_recording", "look"]
+
+ATTEMPTS = 3
+_TELL_EVERY = 1.0  # seconds
+
+
+@dataclass(frozen=True)
+class Import:
+    """How far an import is: ``done`` of ``total`` bytes (None while the site hasn't said), or why it ended."""
+
+    id: UUID
+    url: str
+    title: str
+    status: State
+    done: int
+    total: int | None
+    code: str
+    detail: str
+
+    @classmethod
+    def of(cls, recording: Recording) -> Import:
+        """Look at a row."""
+        return cls(
+            recording.id,
+            recording.url,
+            recording.title,
+            recording.standing,
+            recording.received,
+            recording.total,
+            recording.code,
+            recording.detail,
+        )
+
+
+def create(owner: UUID, url: str, title: str, wishes: Wishes, idempotency_key: str | None = None) -> Import:
+    """Queue the import of a URL. Raises Unusable where the URL itself shows that it can't be."""
+    try:
+        egress.check_url(url, frozenset(settings().import_allow))
+    except Refused as refusal:
+        raise Unusable(refusal.detail, code=refusal.code) from refusal
+
+    def make(session: Session) -> Recording:
+        intake.require_room(session, 0)
+        recording = Recording(
+            id=database.new_id(),
+            owner_id=owner,
+            kind="import",
+            title=intake.title_of(title, url.partition("?")[0].rstrip("/")),
+            url=url,
+            wishes=wishes.model_dump(mode="json"),
+            state=State.IMPORTING.value,
+            idempotency_key=idempotency_key,
+        )
+        intake.announce(session, recording)
+        bus.enqueue(session, kind="import", subject=recording.id, owner=owner, params={"titled": bool(title.strip())})
+        return recording
+
+    return Import.of(intake.once(owner, idempotency_key, make, lambda known: known.url == url))
+
+
+def look(owner: UUID, media_id: UUID) -> Import:
+    """Tell how far an import is. Raises NotFound."""
+    with database.transaction() as session:
+        recording = queries.owned(session, owner, media_id)
+    if recording is None or recording.kind != "import":
+        raise NotFound
+    return Import.of(recording)
+
+
+def cancel(owner: UUID, media_id: UUID) -> None:
+    """Stop an import and drop its bytes. Raises NotFound, and Conflict where it became a recording already."""
+    look(owner, media_id)
+    with database.transaction() as session:
+        recording = queries.locked(session, media_id)
+        if recording is None:
+            return
+        if recording.standing is State.RECEIVED:
+            raise Conflict("This import is complete. Delete the recording from the library instead.")
+        if recording.standing not in {State.REJECTED, State.CANCELLED}:
+            intake.reject(session, recording, "import_cancelled", "The import was cancelled.", state=State.CANCELLED)
+        bus.cancel(session, subject=media_id)
+    parts.remove(media_id)
+
+
+def fetch_recording(lease: Lease) -> None:
+    """Job ``import``: fetch, then hand over to the check. Repeating it starts over."""
+    with database.transaction() as session:
+        recording = queries.locked(session, lease.subject)
+        if recording is None or recording.standing is not State.IMPORTING:
+            lease.finish(session)
+            return
+        cap = min(settings().max_import_size, parts.free_bytes() - queries.expected_bytes(session))
+    folder = parts.import_folder(lease.subject) / str(lease.attempt)
+    started, clock = datetime.now(UTC), time.monotonic()
+    try:
+        found = fetch(
+            recording.url,
+            folder,
+            _policy(cap),
+            memory=settings().import_memory,
+            on_progress=_teller(lease),
+            cancelled=lease.cancelled,
+        )
+    except Refused as refusal:
+        _give_up(lease, _in_context(refusal, cap))
+        return
+    except TryAgain as trouble:
+        if lease.job.failures + 1 < ATTEMPTS:
+            raise
+        _give_up(lease, Refused("import_failed", f"{trouble} It was tried {ATTEMPTS} times."))
+        return
+    span = EngineSpan(engine="yt-dlp", started_at=started, seconds=round(time.monotonic() - clock, 3))
+    _hand_over(lease, found, span)
+
+
+def fetch_failed(session: Session, job: Job, problem: JobFailed) -> None:
+    """End an import whose job ended without success for a reason of our own."""
+    recording = queries.locked(session, job.subject)
+    if recording is not None and recording.standing is State.IMPORTING:
+        intake.reject(session, recording, problem.code, problem.detail)
+
+
+def _policy(cap: int) -> Policy:
+    limits = settings()
+    return Policy(
+        cap=max(0, cap),
+        deadline=limits.import_deadline,
+        rate=limits.import_rate,
+        window=limits.import_rate_window,
+        allow=frozenset(limits.import_allow),
+    )
+
+
+def _in_context(refusal: Refused, cap: int) -> Refused:
+    """A cap that the disk set, and not the rules, is to be told as what it is."""
+    if refusal.code == "import_too_large" and cap < settings().max_import_size:
+        return Refused("insufficient_storage", "There is not enough room on the server for this recording right now.")
+    return refusal
+
+
+def _teller(lease: Lease) -> Callable[[int, int | None], None]:
+    """Make a listener that writes progress down and tells of it, at most once a second."""
+    last = 0.0
+
+    def tell(done: int, total: int | None) -> None:
+        nonlocal last
+        lease.progress(done, total or 0)
+        if time.monotonic() - last < _TELL_EVERY:
+            return
+        last = time.monotonic()
+        with database.transaction() as session:
+            recording = queries.locked(session, lease.subject)
+            if recording is not None and recording.standing is State.IMPORTING:
+                recording.received, recording.total = done, total
+                intake.progressed(session, recording, at_once=True)
+
+    return tell
+
+
+def _give_up(lease: Lease, refusal: Refused) -> None:
+    with database.transaction() as session:
+        recording = queries.locked(session, lease.subject)
+        if recording is not None and recording.standing is State.IMPORTING:
+            intake.reject(session, recording, refusal.code, refusal.detail)
+        lease.finish(session)
+    parts.remove(lease.subject)
+
+
+def _hand_over(lease: Lease, found: Fetched, span: EngineSpan) -> None:
+    """Make the file durable in its place, and queue the check with the end of this job."""
+    size = parts.adopt(lease.subject, found.path)
+    with database.transaction() as session:
+        recording = queries.locked(session, lease.subject)
+        wanted = recording is not None and recording.standing is State.IMPORTING
+        if recording is not None and wanted:
+            recording.received = recording.total = size
+            recording.engine = [*recording.engine, span.model_dump(mode="json")]
+            if not lease.params.get("titled") and found.title:
+                recording.title = intake.title_of(found.title, "")
+            intake.progressed(session, recording, at_once=True)
+            recording.become(State.CHECKING)
+            bus.enqueue(session, kind="probe", subject=recording.id, owner=recording.owner_id)
+        lease.finish(session)
+    if not wanted:
+        parts.remove(lease.subject)

@@ -1,0 +1,243 @@
+"""Resumable uploads: a byte is acknowledged only when it and its offset would survive a power cut."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import anyio
+import anyio.to_thread
+from sqlalchemy.orm import Session
+
+from libs import bus, database
+from libs.contracts.media import Wishes
+from libs.web.problems import Conflict, Gone, InsufficientStorage, Locked, NotFound, TooLarge, Unusable
+from services.ingest import queries
+from services.ingest.engines import parts
+from services.ingest.engines.parts import Held, Part
+from services.ingest.models import Recording
+from services.ingest.operations import intake
+from services.ingest.settings import settings
+from services.ingest.states import State
+
+__all__ = ["NewUpload", "Upload", "check_size", "create", "look", "receive", "withdraw"]
+
+_BATCH = 1 << 20  # bytes gathered before they are written
+_SETTLE_EVERY = 1.0  # seconds after which bytes and offset are made durable while a request goes on
+
+
+@dataclass(frozen=True)
+class NewUpload:
+    """What is announced: ``length`` bytes, and how to call and treat them."""
+
+    length: int
+    filename: str
+    title: str
+    wishes: Wishes
+    idempotency_key: str | None = None
+
+
+@dataclass(frozen=True)
+class Upload:
+    """How far an upload is: ``offset`` of ``length`` bytes are safe. It is dropped at ``expires_at`` unless more come."""
+
+    id: UUID
+    title: str
+    offset: int
+    length: int
+    expires_at: datetime | None
+
+    @classmethod
+    def of(cls, recording: Recording) -> Upload:
+        """Look at a row."""
+        length = recording.total or 0
+        offset = recording.received if recording.standing is State.RECEIVING else length
+        return cls(recording.id, recording.title, offset, length, recording.expires_at)
+
+
+def check_size(length: int) -> None:
+    """Refuse what is empty or larger than allowed. Raises Unusable, TooLarge."""
+    if length <= 0:
+        raise Unusable("The file is empty.", code="empty_upload")
+    if length > settings().max_upload_size:
+        limit = settings().max_upload_size / (1 << 30)
+        raise TooLarge(f"The file is larger than the {limit:g} GiB that can be uploaded.")
+
+
+def create(owner: UUID, wanted: NewUpload) -> Upload:
+    """Announce an upload. Raises TooLarge, Unusable, InsufficientStorage, TooManyRequests, Conflict."""
+    check_size(wanted.length)
+
+    def make(session: Session) -> Recording:
+        intake.require_room(session, wanted.length)
+        recording = Recording(
+            id=database.new_id(),
+            owner_id=owner,
+            kind="upload",
+            title=intake.title_of(wanted.title, wanted.filename),
+            filename=wanted.filename,
+            wishes=wanted.wishes.model_dump(mode="json"),
+            state=State.RECEIVING.value,
+            total=wanted.length,
+            idempotency_key=wanted.idempotency_key,
+            expires_at=database.now() + timedelta(seconds=settings().upload_lifetime),
+        )
+        intake.announce(session, recording)
+        return recording
+
+    def same(known: Recording) -> bool:
+        return known.kind == "upload" and (known.total, known.filename) == (wanted.length, wanted.filename)
+
+    return Upload.of(intake.once(owner, wanted.idempotency_key, make, same))
+
+
+def look(owner: UUID, media_id: UUID) -> Upload:
+    """Tell how far an upload is. Raises NotFound, and Gone where it ended without success."""
+    with database.transaction() as session:
+        recording = queries.owned(session, owner, media_id)
+    if recording is None or recording.kind != "upload":
+        raise NotFound
+    if recording.standing in {State.REJECTED, State.CANCELLED}:
+        raise Gone(recording.detail, code=recording.code or None)
+    return Upload.of(recording)
+
+
+async def receive(owner: UUID, media_id: UUID, offset: int, chunks: AsyncIterator[bytes], announced: int) -> Upload:
+    """Append bytes from ``offset`` on; whatever arrives is kept, also when the client breaks off in the middle.
+
+    ``announced`` is the length of the request, or 0. With the last byte the check is queued in the same transaction.
+    Raises NotFound, Gone, Conflict (another offset is due), Locked, TooLarge, InsufficientStorage.
+    """
+    upload = await anyio.to_thread.run_sync(look, owner, media_id)
+    if offset == upload.offset == upload.length:
+        return upload  # the reply to the last byte got lost
+    if offset + announced > upload.length:
+        raise TooLarge(f"The upload was announced with {upload.length} bytes; these would be more.")
+    arrival = await anyio.to_thread.run_sync(_begin, upload, offset)
+    try:
+        async for chunk in _lively(chunks):
+            await arrival.take(chunk)
+    finally:
+        with anyio.CancelScope(shield=True):
+            upload = await anyio.to_thread.run_sync(arrival.end)
+    return upload
+
+
+def withdraw(owner: UUID, media_id: UUID) -> None:
+    """Cancel an upload and drop its bytes. Raises NotFound, and Conflict where it became a recording already."""
+    look(owner, media_id)
+    with database.transaction() as session:
+        recording = queries.locked(session, media_id)
+        if recording is None:
+            return
+        if recording.standing is State.RECEIVED:
+            raise Conflict("This upload is complete. Delete the recording from the library instead.")
+        if recording.standing not in {State.REJECTED, State.CANCELLED}:
+            intake.reject(session, recording, "upload_cancelled", "The upload was cancelled.", state=State.CANCELLED)
+        bus.cancel(session, subject=media_id)
+    parts.remove(media_id)
+
+
+async def _lively(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Pass chunks on until there are no more, or none came for too long: a dead client must not keep its hold."""
+    while True:
+        try:
+            yield await asyncio.wait_for(anext(chunks), settings().upload_idle)
+        except (StopAsyncIteration, TimeoutError):
+            return
+
+
+def _begin(upload: Upload, offset: int) -> _Arrival:
+    """Take hold of the part and bring file and row to the same offset: that which both know."""
+    try:
+        part = Part(upload.id)
+    except Held as error:
+        raise Locked("Another request is sending to this upload.", code="upload_in_use") from error
+    try:
+        with database.transaction() as session:
+            recording = _receiving(session, upload.id)
+            recording.received = due = min(recording.received, part.size)
+        if offset != due:
+            raise Conflict(
+                f"The upload goes on at byte {due}, not {offset}.",
+                code="offset_mismatch",
+                headers={"Upload-Offset": str(due)},
+            )
+        part.cut(due)
+    except BaseException:
+        part.release()
+        raise
+    return _Arrival(part, upload, due)
+
+
+def _receiving(session: Session, media_id: UUID) -> Recording:
+    recording = queries.locked(session, media_id)
+    if recording is None:
+        raise NotFound
+    if recording.standing is not State.RECEIVING:
+        raise Gone(recording.detail or "This upload has ended.", code=recording.code or None)
+    return recording
+
+
+class _Arrival:
+    """The bytes of one request on their way to the disk."""
+
+    def __init__(self, part: Part, upload: Upload, offset: int) -> None:
+        self._part, self._upload = part, upload
+        self._written = offset
+        self._batch: list[bytes] = []
+        self._gathered = 0
+        self._settled_at = time.monotonic()
+
+    async def take(self, chunk: bytes) -> None:
+        """Gather, write and settle in turn, off the event loop. Raises TooLarge for bytes beyond the announced length."""
+        room = self._upload.length - self._written - self._gathered
+        if len(chunk) > room:
+            raise TooLarge(f"The upload was announced with {self._upload.length} bytes; these are more.")
+        self._batch.append(chunk)
+        self._gathered += len(chunk)
+        if time.monotonic() - self._settled_at >= _SETTLE_EVERY:
+            await anyio.to_thread.run_sync(self._settle)
+        elif self._gathered >= _BATCH:
+            await anyio.to_thread.run_sync(self._write)
+
+    def end(self) -> Upload:
+        """Make durable what came, and let others go on."""
+        try:
+            return self._settle()
+        finally:
+            self._part.release()
+
+    def _write(self) -> None:
+        data = b"".join(self._batch)
+        self._batch, self._gathered = [], 0
+        try:
+            self._part.write(data)
+        except OSError as error:
+            if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+                raise
+            self._part.cut(self._written)
+            raise InsufficientStorage("The server's disk is full. The upload can go on when there is room.") from error
+        self._written += len(data)
+
+    def _settle(self) -> Upload:
+        self._write()
+        self._part.sync()
+        with database.transaction() as session:
+            recording = _receiving(session, self._upload.id)
+            complete = self._written == self._upload.length
+            if self._written > recording.received or complete:
+                recording.received = self._written
+                recording.expires_at = database.now() + timedelta(seconds=settings().upload_lifetime)
+                intake.progressed(session, recording, at_once=complete)
+            if complete:
+                recording.become(State.CHECKING)
+                bus.enqueue(session, kind="probe", subject=recording.id, owner=recording.owner_id)
+            session.flush()
+            self._settled_at = time.monotonic()
+            return Upload.of(recording)

@@ -1,0 +1,76 @@
+"""Reads of ingest."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from libs import database
+from services.ingest.models import Original, Recording
+from services.ingest.states import ARRIVING, State
+
+__all__ = [
+    "by_idempotency_key",
+    "clock",
+    "expected_bytes",
+    "expired",
+    "in_progress",
+    "locked",
+    "original",
+    "owned",
+    "unfinished",
+]
+
+
+def owned(session: Session, owner: UUID, media_id: UUID) -> Recording | None:
+    """Find a recording of this person; somebody else's is as absent as none."""
+    return session.scalar(select(Recording).where(Recording.id == media_id, Recording.owner_id == owner))
+
+
+def locked(session: Session, media_id: UUID) -> Recording | None:
+    """Find a recording and hold its row until the transaction ends."""
+    return session.scalar(select(Recording).where(Recording.id == media_id).with_for_update())
+
+
+def original(session: Session, media_id: UUID) -> tuple[Recording, Original] | None:
+    """Find a recording with its stored original."""
+    row = session.execute(select(Recording, Original).join(Original).where(Recording.id == media_id)).first()
+    return (row[0], row[1]) if row else None
+
+
+def by_idempotency_key(session: Session, owner: UUID, key: str) -> Recording | None:
+    """Find what an earlier request under this key made."""
+    return session.scalar(select(Recording).where(Recording.owner_id == owner, Recording.idempotency_key == key))
+
+
+def unfinished(session: Session, owner: UUID) -> int:
+    """Count the recordings of a person that are still arriving."""
+    arriving = Recording.state.in_([state.value for state in ARRIVING])
+    return session.scalar(select(func.count()).where(Recording.owner_id == owner, arriving)) or 0
+
+
+def expected_bytes(session: Session) -> int:
+    """Sum up the bytes that accepted uploads have yet to bring."""
+    missing = func.coalesce(func.sum(Recording.total - Recording.received), 0)
+    return int(session.scalar(select(missing).where(Recording.state == State.RECEIVING.value)) or 0)
+
+
+def expired(session: Session, limit: int) -> list[UUID]:
+    """Find uploads that nobody has sent a byte to for too long, oldest first."""
+    late = (Recording.state == State.RECEIVING.value, Recording.expires_at < database.now())
+    return list(session.scalars(select(Recording.id).where(*late).order_by(Recording.expires_at).limit(limit)))
+
+
+def in_progress(session: Session, ids: Collection[UUID]) -> set[UUID]:
+    """Tell which of these recordings still need their files on this disk."""
+    states = [state.value for state in (*ARRIVING, State.CHECKING)]
+    return set(session.scalars(select(Recording.id).where(Recording.id.in_(ids), Recording.state.in_(states))))
+
+
+def clock(session: Session) -> datetime:
+    """Read the database's clock."""
+    return session.scalars(select(database.now())).one()
