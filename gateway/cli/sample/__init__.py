@@ -1,0 +1,1 @@
+"""The recording that `./clipstead demo` works on, and how it was made."""

@@ -1,0 +1,88 @@
+"""``check`` and ``test``: what has to hold before a change is merged."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.onehost import webapp
+from infra.onehost.place import REPOSITORY
+
+__all__ = ["check", "test"]
+
+PROGRAMS = Path(sys.executable).parent
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One tool's verdict on the tree."""
+
+    name: str
+    command: Sequence[str]
+    folder: Path = REPOSITORY
+
+
+def check(arguments: Sequence[str] = ()) -> int:
+    """Run every linter and type check, all of them even if one fails. Arguments choose some by name."""
+    checks = [entry for entry in _checks() if not arguments or entry.name in arguments]
+    failed = [entry.name for entry in checks if not _passes(entry)]
+    print(f"check: {', '.join(failed)} failed" if failed else "check: all is well", flush=True)
+    return 1 if failed else 0
+
+
+def test(arguments: Sequence[str]) -> int:
+    """Run the checks, then every test. With arguments, pytest runs alone and gets them."""
+    checked = 0 if arguments else check()
+    _provide_browser()
+    webapp.build_if_stale()
+    command = [str(PROGRAMS / "python"), "-m", "pytest", *(arguments or ["tests"])]
+    tested = subprocess.run(command, cwd=REPOSITORY, check=False).returncode
+    return tested or checked
+
+
+def _checks() -> list[Check]:
+    python = str(PROGRAMS / "python")
+    web = webapp.tools()
+    return [
+        Check("ruff", [str(PROGRAMS / "ruff"), "check", "."]),
+        Check("format", [str(PROGRAMS / "ruff"), "format", "--check", "."]),
+        Check("mypy", [python, "-m", "mypy"]),
+        Check("imports", [str(PROGRAMS / "lint-imports")]),
+        Check("tsc", [*web, "tsc", "--noEmit"], webapp.FOLDER),
+        Check("eslint", [*web, "eslint", "."], webapp.FOLDER),
+    ]
+
+
+def _passes(entry: Check) -> bool:
+    print(f"— {entry.name}", flush=True)
+    return subprocess.run(entry.command, cwd=entry.folder, check=False, env=webapp.environment()).returncode == 0
+
+
+def _provide_browser() -> None:
+    """Have a Chromium for the browser tests: the system's, else Playwright's own, else Debian's where we may install it.
+
+    Without any, those tests skip themselves and say so.
+    """
+    if any(shutil.which(name) for name in BROWSERS) or _playwright_has_one():
+        return
+    print("Fetching a browser for the browser tests…", flush=True)
+    attempts = [[str(PROGRAMS / "python"), "-m", "playwright", "install", "chromium-headless-shell"]]
+    if shutil.which("apt-get") and os.geteuid() == 0:
+        attempts += [["apt-get", "install", "--yes", "--no-install-recommends", "chromium"]]
+    for command in attempts:
+        if subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0:
+            return
+    print("No browser could be had: the browser tests will be skipped.", file=sys.stderr)
+
+
+def _playwright_has_one() -> bool:
+    cache = os.environ.get("PLAYWRIGHT_BROWSERS_PATH") or Path.home() / (
+        "Library/Caches/ms-playwright" if sys.platform == "darwin" else ".cache/ms-playwright"
+    )
+    return any(Path(cache).glob("chromium*/INSTALLATION_COMPLETE"))
