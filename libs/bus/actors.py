@@ -84,7 +84,7 @@ class Actors:
         return register
 
     def work(
-        self, kind: str, *, failed: Failed | None = None, lease: float = 60, attempts: int = 3, lanes: int = 1
+        self, kind: str, *, failed: Failed | None = None, lease: float = 30, attempts: int = 3, lanes: int = 1
     ) -> Callable[[Callable[[Lease], None]], Callable[[Lease], None]]:
         """Register who does a kind of job. ``failed`` is called in the transaction that ends it without success."""
 

@@ -131,7 +131,9 @@ def served(app: Any) -> Iterator[str]:
     """Serve an ASGI app on a free loopback port, in a thread; gives its URL."""
     port = free_port()
     server = uvicorn.Server(
-        uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, timeout_graceful_shutdown=3)
+        uvicorn.Config(
+            app, host="127.0.0.1", port=port, log_config=None, proxy_headers=False, timeout_graceful_shutdown=3
+        )
     )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
