@@ -43,5 +43,10 @@ def ask(address: str, request: bytes) -> Answer:
 def get(address: str, target: str | bytes, *headers: str) -> Answer:
     """GET a target that is sent as it is."""
     path = target if isinstance(target, bytes) else target.encode()
-    lines = [b"GET " + path + b" HTTP/1.1", b"Host: localhost", b"Connection: close", *(line.encode() for line in headers)]
+    lines = [
+        b"GET " + path + b" HTTP/1.1",
+        b"Host: localhost",
+        b"Connection: close",
+        *(line.encode() for line in headers),
+    ]
     return ask(address, b"\r\n".join(lines) + b"\r\n\r\n")

@@ -82,7 +82,9 @@ def test_reading_needs_no_token(signed_in: httpx.Client) -> None:
 def test_api_keys_need_no_token(client: httpx.Client, auth: Auth) -> None:
     auth.admit("csk_writer")
 
-    reply = client.post("/api/v1/clips", json={}, headers={"Authorization": "Bearer csk_writer", "Cookie": "clipstead=x"})
+    reply = client.post(
+        "/api/v1/clips", json={}, headers={"Authorization": "Bearer csk_writer", "Cookie": "clipstead=x"}
+    )
 
     assert reply.status_code == 200
 

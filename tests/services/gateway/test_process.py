@@ -29,7 +29,9 @@ class Running:
     """A gateway process."""
 
     def __init__(self, environment: dict[str, str], port: int, metrics: int) -> None:
-        self.process = subprocess.Popen([sys.executable, "-m", "libs.web", "http", "gateway"], cwd=ROOT, env=environment)
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "libs.web", "http", "gateway"], cwd=ROOT, env=environment
+        )
         self.metrics = f"http://127.0.0.1:{metrics}/metrics"
         self.client = httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=20)
         wait_until(self.is_ready, 30)

@@ -59,7 +59,9 @@ def test_the_beginning_of_a_body_arrives_before_its_end_is_sent(gateway: Start, 
         assert b" 200 OK" in connection.recv(4096)
 
 
-def test_a_client_that_leaves_in_the_middle_takes_the_upload_with_it(gateway: Start, services: dict[str, Service]) -> None:
+def test_a_client_that_leaves_in_the_middle_takes_the_upload_with_it(
+    gateway: Start, services: dict[str, Service]
+) -> None:
     ingest = services["ingest"]
     connection = raw.opened(gateway())
     begin_upload(connection, announced=2_000_000, sent=500_000)
@@ -86,7 +88,9 @@ def test_events_arrive_while_the_feed_is_open(client: httpx.Client, services: di
     assert services["catalog"].seen[-1].header("last-event-id") == "41"
 
 
-def test_a_client_that_closes_a_feed_closes_it_at_the_service(client: httpx.Client, services: dict[str, Service]) -> None:
+def test_a_client_that_closes_a_feed_closes_it_at_the_service(
+    client: httpx.Client, services: dict[str, Service]
+) -> None:
     with client.stream("GET", "/api/v1/events", headers=KEY) as reply:
         next(reply.iter_raw())
     services["catalog"].go_on.set()
@@ -132,12 +136,20 @@ def test_a_service_sees_only_what_it_may(client: httpx.Client, services: dict[st
         "TE": "trailers",
         "Proxy-Authorization": "Basic YTpi",
     }
-    kept = {"Range": "bytes=0-9", "If-Match": '"3"', "Idempotency-Key": "k", "Accept-Language": "de", "User-Agent": "me"}
+    kept = {
+        "Range": "bytes=0-9",
+        "If-Match": '"3"',
+        "Idempotency-Key": "k",
+        "Accept-Language": "de",
+        "User-Agent": "me",
+    }
     client.get("/api/v1/clips?media_id=7&x=%2F", headers=KEY | forged | kept)
 
     seen = services["render"].seen[-1]
     names = {name for name, _ in seen.headers}
-    assert not names & ({name.lower() for name in forged} - {"x-service-token", "x-forwarded-for", "x-forwarded-host", "connection"})
+    assert not names & (
+        {name.lower() for name in forged} - {"x-service-token", "x-forwarded-for", "x-forwarded-host", "connection"}
+    )
     assert "authorization" not in names
     assert [value for name, value in seen.headers if name == "x-service-token"] != ["forged"]
     assert sum(name == "x-service-token" for name, _ in seen.headers) == 1
@@ -202,10 +214,10 @@ def test_redirects_are_passed_on_never_followed(client: httpx.Client) -> None:
 
 
 def test_a_reply_that_breaks_off_is_not_passed_off_as_whole(client: httpx.Client) -> None:
-    with pytest.raises(httpx.RemoteProtocolError), client.stream("GET", "/api/v1/library/torn") as reply:
+    with client.stream("GET", "/api/v1/library/torn") as reply:
         assert reply.status_code == 200
-        for _ in reply.iter_raw():
-            pass
+        with pytest.raises(httpx.RemoteProtocolError):
+            reply.read()
 
 
 def test_a_service_that_takes_too_long_is_a_504(connect: Connect, services: dict[str, Service]) -> None:

@@ -150,7 +150,9 @@ def test_an_api_key_does_what_its_scopes_allow(client: httpx.Client, auth: Auth,
     assert len(services["render"].seen) == 1
 
 
-@pytest.mark.parametrize("value", ["Bearer csk_unknown", "Bearer eyJhbGciOi.e30.x", "Basic YTpi", "csk_reader", "Bearer"])
+@pytest.mark.parametrize(
+    "value", ["Bearer csk_unknown", "Bearer eyJhbGciOi.e30.x", "Basic YTpi", "csk_reader", "Bearer"]
+)
 def test_what_is_no_api_key_is_refused_even_on_open_paths(client: httpx.Client, value: str) -> None:
     reply = client.get("/api/v1/library", headers={"Authorization": value})
 
