@@ -1,4 +1,5 @@
 /** One function per request of the public API that the web app makes. */
+import type { SystemReport } from '../format/system';
 import { ask, query, send } from './http';
 import type {
   ApiKey,
@@ -102,4 +103,4 @@ export const createApiKey = (name: string, scopes: Scope[]) =>
 
 export const revokeApiKey = (id: string) => send(`/v1/auth/api-keys/${id}`, { method: 'DELETE' });
 
-export const system = () => ask<Record<string, unknown>>('/v1/system');
+export const system = () => ask<SystemReport>('/v1/system');

@@ -163,11 +163,14 @@ export interface Share {
   revoked_at: string | null;
 }
 
+/** A platform's frame. Lengths that it takes are seconds. */
 export interface Preset {
-  name: string;
-  title?: string;
+  preset: string;
+  label: string;
   width: number;
   height: number;
+  shortest: number;
+  longest: number;
 }
 
 export type Scope = 'upload' | 'read' | 'write';

@@ -27,7 +27,7 @@ export class UploadQueue {
   private readonly listeners = new Set<() => void>();
   private serial = 0;
 
-  constructor(private readonly onFinished: (filename: string) => void = () => undefined) {}
+  constructor(private readonly onLeft: () => void = () => undefined) {}
 
   readonly subscribe = (listener: () => void): (() => void) => {
     this.listeners.add(listener);
@@ -69,6 +69,7 @@ export class UploadQueue {
     const transfer = this.transfers.get(key);
     this.leave(key);
     await transfer?.abort(true);
+    this.onLeft();
   }
 
   private transfer(key: string, file: File, userId: string, wishes: Wishes): tus.Upload {
@@ -81,10 +82,7 @@ export class UploadQueue {
         toldAt = at;
         this.progressed(key, { at, sent });
       },
-      onDone: () => {
-        this.leave(key);
-        this.onFinished(file.name);
-      },
+      onDone: () => this.leave(key),
       onError: (problem: Problem) => {
         this.change(key, { state: 'failed', problem: problem.detail, samples: [] });
         this.startNext();
@@ -114,6 +112,7 @@ export class UploadQueue {
   private leave(key: string): void {
     this.transfers.delete(key);
     this.set(this.views.filter((view) => view.key !== key));
+    this.onLeft();
     this.startNext();
   }
 

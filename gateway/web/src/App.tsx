@@ -1,0 +1,87 @@
+import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
+import { BrowserRouter, Navigate, Route, Routes, useLocation } from 'react-router';
+import { Problem, whenSignedOut } from './api/http';
+import { LiveProvider } from './live/LiveProvider';
+import { KeysPage } from './pages/KeysPage';
+import { LibraryPage } from './pages/library/LibraryPage';
+import { NotFoundPage } from './pages/NotFoundPage';
+import { RecordingPage } from './pages/recording/RecordingPage';
+import { SignInPage } from './pages/SignInPage';
+import { SystemPage } from './pages/SystemPage';
+import { CurrentUser, useSession } from './session';
+import { ErrorBoundary } from './ui/ErrorBoundary';
+import { Shell } from './ui/Shell';
+import { ToastProvider } from './ui/ToastProvider';
+import { UploadProvider } from './uploads/UploadProvider';
+
+const client = new QueryClient({
+  defaultOptions: {
+    queries: {
+      staleTime: 30_000,
+      // A refusal is an answer; only what found nobody there is asked again.
+      retry: (count, error) => count < 3 && !(error instanceof Problem && error.status >= 400 && error.status < 500),
+    },
+  },
+});
+
+whenSignedOut(() => void client.invalidateQueries({ queryKey: ['session'] }));
+
+/** The web app: everything around the pages, and which page stands at which address. */
+export function App() {
+  return (
+    <QueryClientProvider client={client}>
+      <ToastProvider>
+        <BrowserRouter>
+          <Gate />
+        </BrowserRouter>
+      </ToastProvider>
+    </QueryClientProvider>
+  );
+}
+
+/** Shows the page that was asked for, or the sign-in in its place. */
+function Gate() {
+  const { data, error, refetch } = useSession();
+  const { pathname } = useLocation();
+  if (error && !data) return <Unreachable detail={error.message} onRetry={() => void refetch()} />;
+  if (!data) return <div className="splash" aria-busy="true" />;
+  if (!data.user) return <SignInPage />;
+  return (
+    <CurrentUser value={data.user}>
+      <LiveProvider>
+        <UploadProvider>
+          <Shell>
+            <ErrorBoundary place={pathname}>
+              <Pages />
+            </ErrorBoundary>
+          </Shell>
+        </UploadProvider>
+      </LiveProvider>
+    </CurrentUser>
+  );
+}
+
+function Pages() {
+  return (
+    <Routes>
+      <Route index element={<LibraryPage />} />
+      <Route path="recordings/:id" element={<RecordingPage />} />
+      <Route path="system" element={<SystemPage />} />
+      <Route path="keys" element={<KeysPage />} />
+      <Route path="sign-in" element={<Navigate to="/" replace />} />
+      <Route path="*" element={<NotFoundPage />} />
+    </Routes>
+  );
+}
+
+function Unreachable({ detail, onRetry }: { detail: string; onRetry: () => void }) {
+  return (
+    <main className="empty" role="alert">
+      <h1>Clipstead can’t be reached</h1>
+      <p>{detail}</p>
+      <button type="button" className="button button-primary" onClick={onRetry}>
+        Try again
+      </button>
+    </main>
+  );
+}

@@ -1,0 +1,85 @@
+import { useState } from 'react';
+import type { Media, Moment } from '../../api/types';
+import { clock } from '../../format/time';
+import { usePlayer, usePosition } from '../../media/player';
+import { usePlayback } from '../../media/queries';
+import { Icon } from '../../ui/icons';
+
+interface RecordingPlayerProps {
+  media: Media;
+  moments: Moment[];
+}
+
+/** Plays the recording as it was handed in, over a strip that shows where its moments lie. */
+export function RecordingPlayer({ media, moments }: RecordingPlayerProps) {
+  const player = usePlayer();
+  const playable = media.media_type !== null && media.status !== 'rejected';
+  const { data, error, refetch } = usePlayback(media.id, playable);
+  // What plays keeps its address: a fresh grant would begin from the start.
+  const [kept, setKept] = useState<string | null>(null);
+  const src = kept ?? data?.url;
+
+  async function renew(): Promise<void> {
+    const position = player.time();
+    const { data: fresh } = await refetch();
+    if (!fresh || fresh.url === src) return;
+    setKept(fresh.url);
+    if (position > 0) player.seek(position);
+  }
+
+  if (!playable || error) return <Unplayable media={media} detail={error?.message} />;
+  const shared = {
+    ref: player.attach,
+    src,
+    controls: true,
+    preload: 'metadata' as const,
+    onPlay: () => setKept(src ?? null),
+    onError: () => void renew(),
+  };
+  return (
+    <section className="player" aria-label="Player">
+      {media.media_type === 'audio' ? (
+        <div className="player-sound">
+          <Icon name="wave" size={48} />
+          <audio {...shared} data-testid="player" />
+        </div>
+      ) : (
+        <video {...shared} playsInline poster={data?.poster_url ?? undefined} data-testid="player" />
+      )}
+      {media.duration !== null && moments.length > 0 && <MomentStrip duration={media.duration} moments={moments} />}
+    </section>
+  );
+}
+
+function Unplayable({ media, detail }: { media: Media; detail: string | undefined }) {
+  return (
+    <section className="player player-none" aria-label="Player">
+      <Icon name={media.media_type === 'audio' ? 'wave' : 'video'} size={40} />
+      <p>{detail ?? (media.status === 'rejected' ? 'There is nothing to play.' : 'It can be played once it has been received and checked.')}</p>
+    </section>
+  );
+}
+
+function MomentStrip({ duration, moments }: { duration: number; moments: Moment[] }) {
+  const player = usePlayer();
+  const tenths = usePosition((time) => Math.round((time / duration) * 1000));
+  return (
+    <div className="strip" role="group" aria-label="Where the moments lie">
+      {moments.map((moment) => (
+        <button
+          key={moment.id}
+          type="button"
+          className="strip-moment"
+          style={{
+            left: `${(moment.start / duration) * 100}%`,
+            width: `${((moment.end - moment.start) / duration) * 100}%`,
+          }}
+          aria-label={`Play moment ${moment.rank}, ${clock(moment.start)} to ${clock(moment.end)}: ${moment.title}`}
+          title={moment.title}
+          onClick={() => player.playSpan(moment.start, moment.end)}
+        />
+      ))}
+      <span className="strip-head" style={{ left: `${tenths / 10}%` }} />
+    </div>
+  );
+}

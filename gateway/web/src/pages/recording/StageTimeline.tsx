@@ -1,0 +1,82 @@
+import type { Media, Stage } from '../../api/types';
+import { amount, fraction, progressLine, STAGE_TITLES, working } from '../../format/stages';
+import { length } from '../../format/time';
+import { Icon } from '../../ui/icons';
+import { Progress } from '../../ui/Progress';
+
+/** The way of a recording through the platform. Folded away once it has arrived. */
+export function StageTimeline({ media }: { media: Media }) {
+  const active = working(media) || media.problem !== null;
+  return (
+    <details className="stages-fold" open={active} key={String(active)}>
+      <summary>
+        {active ? 'What is happening' : summary(media)}
+        <Icon name="chevron" size={16} />
+      </summary>
+      <ol className="stages" data-testid="stages">
+        {media.stages.map((stage) => (
+          <StageItem key={stage.name} stage={stage} />
+        ))}
+      </ol>
+      <p className="visually-hidden" role="status" aria-live="polite">
+        {announcement(media)}
+      </p>
+    </details>
+  );
+}
+
+function StageItem({ stage }: { stage: Stage }) {
+  const { name, state, detail } = stage;
+  return (
+    <li className={`stage stage-${state}`} data-stage={name} data-state={state}>
+      <span className="stage-mark">
+        {state === 'done' && <Icon name="check" size={14} />}
+        {state === 'failed' && <Icon name="close" size={14} />}
+      </span>
+      <div className="stage-words">
+        <strong>{STAGE_TITLES[name]}</strong>
+        <span className="visually-hidden">{state}</span>
+        {state === 'running' && (
+          <>
+            <Progress value={fraction(stage)} label={STAGE_TITLES[name]} />
+            <span className="stage-note">{progressLine(stage) || 'Working…'}</span>
+            {detail && <span className="stage-note">{detail}</span>}
+          </>
+        )}
+        {state === 'done' && <span className="stage-note">{[amount(stage), taken(stage)].filter(Boolean).join(' · ')}</span>}
+        {state === 'failed' && <span className="stage-note bad">{detail ?? 'Stopped here'}</span>}
+        {state === 'skipped' && <span className="stage-note">Skipped</span>}
+      </div>
+    </li>
+  );
+}
+
+function taken(stage: Stage): string {
+  if (!stage.started_at || !stage.finished_at) return '';
+  const seconds = (Date.parse(stage.finished_at) - Date.parse(stage.started_at)) / 1000;
+  return seconds < 1 ? 'in under 1 s' : `in ${length(seconds)}`;
+}
+
+function summary(media: Media): string {
+  const said = media.transcript ? `${media.transcript.words.toLocaleString()} words` : 'No words';
+  const voices = media.transcript?.speakers ?? 0;
+  const parts = [
+    said,
+    voices > 0 && (voices === 1 ? '1 voice' : `${voices} voices`),
+    `${media.moments ?? 0} moments`,
+    `${media.clips?.ready ?? 0} clips`,
+    media.chosen_by && `chosen by ${finder(media.chosen_by)}`,
+  ];
+  return parts.filter(Boolean).join(' · ');
+}
+
+function finder(chosenBy: string): string {
+  return chosenBy === 'built-in' ? 'the built-in scorer' : chosenBy.replace('ollama:', '');
+}
+
+/** Only changes of stage are read aloud; numbers would never stop. */
+function announcement(media: Media): string {
+  if (media.problem) return media.problem.detail;
+  const stage = media.stages.find((one) => one.state === 'running');
+  return stage ? `${STAGE_TITLES[stage.name]}: running` : media.status === 'ready' ? 'Ready' : '';
+}

@@ -1,0 +1,219 @@
+import { memo, type MouseEvent, useEffect, useMemo, useRef, useState } from 'react';
+import { captionsUrl } from '../../api/endpoints';
+import type { Media, Segment, Transcript } from '../../api/types';
+import { clock } from '../../format/time';
+import { usePlayer, usePosition } from '../../media/player';
+import { useTranscript } from '../../media/queries';
+import { indexAt, type Match, matches, wordAt } from '../../transcript/text';
+import { Icon } from '../../ui/icons';
+import { Menu } from '../../ui/Menu';
+import { useStored } from '../../ui/stored';
+
+/** What was said: click a word to hear it. */
+export function TranscriptPanel({ media }: { media: Media }) {
+  const { data, error } = useTranscript(media);
+  return (
+    <section className="transcript" aria-labelledby="transcript-title">
+      {data ? (
+        <Reader transcript={data} />
+      ) : (
+        <>
+          <h2 id="transcript-title">Transcript</h2>
+          <p className="panel-note">{error ? error.message : waitingFor(media)}</p>
+        </>
+      )}
+    </section>
+  );
+}
+
+function waitingFor(media: Media): string {
+  if (media.transcript) return 'Loading…';
+  return media.problem ? 'There is none for this recording.' : 'It appears here once the recording is transcribed.';
+}
+
+function Reader({ transcript }: { transcript: Transcript }) {
+  const { segments } = transcript;
+  const [query, setQuery] = useState('');
+  const [step, setStep] = useState(0);
+  const [follow, setFollow] = useStored('clipstead.follow', true);
+  const found = useMemo(() => matches(segments, query), [segments, query]);
+  const chosen = found.length > 0 ? found[((step % found.length) + found.length) % found.length] : undefined;
+
+  return (
+    <>
+      <header className="transcript-head">
+        <h2 id="transcript-title">Transcript</h2>
+        <label className="toggle">
+          <input type="checkbox" checked={follow} onChange={(event) => setFollow(event.target.checked)} />
+          Follow
+        </label>
+        <Menu label="Download the transcript" button={<Icon name="download" />}>
+          <a className="menu-item" href={captionsUrl(transcript.media_id, 'vtt')} download>
+            Captions for the web (VTT)
+          </a>
+          <a className="menu-item" href={captionsUrl(transcript.media_id, 'srt')} download>
+            Subtitles for editors (SRT)
+          </a>
+        </Menu>
+      </header>
+      <SearchBar
+        query={query}
+        count={found.length}
+        at={chosen ? found.indexOf(chosen) : -1}
+        onQuery={(next) => {
+          setQuery(next);
+          setStep(0);
+        }}
+        onStep={(by) => setStep(step + by)}
+      />
+      {segments.length === 0 ? (
+        <p className="panel-note">Nobody speaks in this recording.</p>
+      ) : (
+        <Segments transcript={transcript} found={found} chosen={chosen} follow={follow} />
+      )}
+    </>
+  );
+}
+
+interface SearchBarProps {
+  query: string;
+  count: number;
+  at: number;
+  onQuery: (query: string) => void;
+  onStep: (by: number) => void;
+}
+
+function SearchBar({ query, count, at, onQuery, onStep }: SearchBarProps) {
+  return (
+    <div className="transcript-search">
+      <label className="search">
+        <Icon name="search" size={16} />
+        <input
+          type="search"
+          aria-label="Search in the transcript"
+          placeholder="Search in the transcript"
+          value={query}
+          onChange={(event) => onQuery(event.target.value)}
+          onKeyDown={(event) => {
+            if (event.key === 'Enter') onStep(event.shiftKey ? -1 : 1);
+          }}
+        />
+      </label>
+      {query.trim() && (
+        <>
+          <span className="count" role="status">
+            {count > 0 ? `${at + 1} of ${count}` : 'not found'}
+          </span>
+          <button type="button" className="icon-button flip" aria-label="Previous match" onClick={() => onStep(-1)}>
+            <Icon name="chevron" size={16} />
+          </button>
+          <button type="button" className="icon-button" aria-label="Next match" onClick={() => onStep(1)}>
+            <Icon name="chevron" size={16} />
+          </button>
+        </>
+      )}
+    </div>
+  );
+}
+
+interface SegmentsProps {
+  transcript: Transcript;
+  found: Match[];
+  chosen: Match | undefined;
+  follow: boolean;
+}
+
+function Segments({ transcript, found, chosen, follow }: SegmentsProps) {
+  const { segments, speakers } = transcript;
+  const player = usePlayer();
+  const list = useRef<HTMLDivElement>(null);
+  const current = usePosition((time) => (time > 0 ? indexAt(segments, time) : -1));
+  const word = usePosition((time) => wordAt(segments[indexAt(segments, time)]?.words ?? [], time));
+  const bySegment = useMemo(() => Map.groupBy(found, (match) => match.segment), [found]);
+
+  useEffect(() => {
+    if (follow && current >= 0) reveal(list.current, current);
+  }, [follow, current]);
+
+  useEffect(() => {
+    if (chosen) reveal(list.current, chosen.segment);
+  }, [chosen]);
+
+  function clicked(event: MouseEvent): void {
+    const start = (event.target as Element).closest<HTMLElement>('[data-start]')?.dataset.start;
+    if (start !== undefined) player.seek(Number(start));
+  }
+
+  return (
+    // The words answer to the mouse; from the keyboard, each sentence has its own button.
+    // eslint-disable-next-line jsx-a11y/click-events-have-key-events, jsx-a11y/no-static-element-interactions
+    <div className="segments" ref={list} onClick={clicked} data-testid="transcript">
+      {segments.map((segment, index) => (
+        <SegmentText
+          key={index}
+          segment={segment}
+          speaker={segment.speaker === segments[index - 1]?.speaker ? null : nameOf(transcript, segment.speaker)}
+          tone={speakers.findIndex((one) => one.label === segment.speaker) % 6}
+          word={index === current ? word : null}
+          marks={bySegment.get(index)}
+          chosen={chosen?.segment === index ? chosen : undefined}
+        />
+      ))}
+    </div>
+  );
+}
+
+interface SegmentTextProps {
+  segment: Segment;
+  /** Who begins to speak here; null where the same voice goes on. */
+  speaker: string | null;
+  tone: number;
+  /** The word that is spoken now, -1 between two; null while another sentence is. */
+  word: number | null;
+  marks: Match[] | undefined;
+  chosen: Match | undefined;
+}
+
+const SegmentText = memo(function SegmentText({ segment, speaker, tone, word, marks, chosen }: SegmentTextProps) {
+  return (
+    <div className={`segment speaker-${tone}${word === null ? '' : ' segment-current'}`}>
+      {speaker && <span className="speaker">{speaker}</span>}
+      <button
+        type="button"
+        className="segment-time"
+        data-start={segment.start}
+        aria-label={`Play from ${clock(segment.start)}`}
+      >
+        {clock(segment.start)}
+      </button>
+      <p>
+        {segment.words.map((one, index) => (
+          <span key={index} className={classesOf(index, word, marks, chosen)} data-start={one.start}>
+            {one.text}{' '}
+          </span>
+        ))}
+      </p>
+    </div>
+  );
+});
+
+function classesOf(index: number, current: number | null, marks?: Match[], chosen?: Match): string {
+  const inside = (match: Match) => index >= match.from && index <= match.to;
+  const classes = ['word'];
+  if (index === current) classes.push('word-current');
+  if (marks?.some(inside)) classes.push(chosen && inside(chosen) ? 'word-chosen' : 'word-found');
+  return classes.join(' ');
+}
+
+function nameOf(transcript: Transcript, label: string | null): string | null {
+  return transcript.speakers.find((speaker) => speaker.label === label)?.name ?? label;
+}
+
+/** Scroll inside the list alone: the page itself stays where the person left it. */
+function reveal(list: HTMLElement | null, index: number): void {
+  const item = list?.children[index];
+  if (!list || !(item instanceof HTMLElement)) return;
+  const calm = matchMedia('(prefers-reduced-motion: reduce)').matches;
+  const top = item.offsetTop - list.clientHeight / 3;
+  list.scrollTo({ top, behavior: calm ? 'auto' : 'smooth' });
+}

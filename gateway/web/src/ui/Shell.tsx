@@ -1,0 +1,122 @@
+import type { ReactNode } from 'react';
+import { Link, NavLink } from 'react-router';
+import { signOut } from '../api/endpoints';
+import { useLiveState } from '../live/liveState';
+import { useUser } from '../session';
+import { useUploads } from '../uploads/uploadContext';
+import { DropAnywhere } from './DropAnywhere';
+import { Icon, Logo } from './icons';
+import { Menu } from './Menu';
+import { isDark, useTheme } from './theme';
+import { useAction } from './useAction';
+
+/** What stands around every page: the bar on top, the word about lost connections, and a place to drop files. */
+export function Shell({ children }: { children: ReactNode }) {
+  return (
+    <>
+      <a className="skip-link" href="#main">
+        Skip to content
+      </a>
+      <header className="topbar">
+        <div className="topbar-inner">
+          <Link to="/" className="brand">
+            <Logo />
+            <span>Clipstead</span>
+          </Link>
+          <nav className="topnav" aria-label="Main">
+            <NavLink to="/" end>
+              Library
+            </NavLink>
+            <NavLink to="/system">System</NavLink>
+          </nav>
+          <div className="topbar-end">
+            <UploadNote />
+            <ThemeButton />
+            <AccountMenu />
+          </div>
+        </div>
+      </header>
+      <LiveBanner />
+      <main id="main" className="page">
+        {children}
+      </main>
+      <DropAnywhere />
+    </>
+  );
+}
+
+function UploadNote() {
+  const uploads = useUploads().filter((upload) => upload.state === 'uploading' || upload.state === 'waiting');
+  if (uploads.length === 0) return null;
+  const size = uploads.reduce((sum, upload) => sum + upload.size, 0);
+  const sent = uploads.reduce((sum, upload) => sum + upload.sent, 0);
+  return (
+    <Link to="/" className="upload-note">
+      <Icon name="upload" size={16} />
+      {size > 0 ? Math.floor((sent / size) * 100) : 0}%
+      <span className="visually-hidden"> of {uploads.length} uploads sent</span>
+    </Link>
+  );
+}
+
+function ThemeButton() {
+  const [theme, choose] = useTheme();
+  const dark = isDark(theme);
+  return (
+    <button
+      type="button"
+      className="icon-button"
+      aria-label={dark ? 'Use the light theme' : 'Use the dark theme'}
+      onClick={() => choose(!dark)}
+    >
+      <Icon name={dark ? 'sun' : 'moon'} />
+    </button>
+  );
+}
+
+function AccountMenu() {
+  const user = useUser();
+  // A fresh page, so that nothing of this person stays in memory.
+  const leave = useAction(signOut, () => location.assign('/'));
+  const name = user.display_name || user.email;
+  return (
+    <Menu
+      label="Account"
+      className="avatar-button"
+      button={<span className="avatar">{name.slice(0, 1).toUpperCase()}</span>}
+    >
+      <p className="menu-note">
+        <strong>{name}</strong>
+        <span>{user.email}</span>
+      </p>
+      <Link to="/keys" className="menu-item">
+        <Icon name="key" /> API keys
+      </Link>
+      <Link to="/system" className="menu-item">
+        <Icon name="system" /> System
+      </Link>
+      <a href="/api/docs" className="menu-item">
+        <Icon name="link" /> API documentation
+      </a>
+      <button type="button" className="menu-item" disabled={leave.pending} onClick={() => leave.run(undefined)}>
+        <Icon name="back" /> Sign out
+      </button>
+    </Menu>
+  );
+}
+
+function LiveBanner() {
+  const lost = useLiveState() === 'lost';
+  return (
+    <div role="status" aria-live="polite">
+      {lost && (
+        <p className="banner">
+          <Icon name="retry" size={16} />
+          {navigator.onLine
+            ? 'Live updates are interrupted. Reconnecting…'
+            : 'You are offline. Uploads and updates go on when you are back.'}
+        </p>
+      )}
+    </div>
+  );
+}
