@@ -1,0 +1,16 @@
+"""What catalog hears."""
+
+from __future__ import annotations
+
+from libs import bus
+from libs.contracts import events
+from services.catalog.facts import PIPELINE
+from services.catalog.operations import hearing, people
+
+actors = bus.Actors("catalog")
+
+for told in PIPELINE:
+    actors.on(told)(hearing.heard)
+actors.on(events.ShareViewed)(hearing.viewed)
+actors.on(events.UserChanged)(people.renamed)
+actors.on(events.UserDeleted)(people.left)

@@ -1,0 +1,206 @@
+"""The library over HTTP."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Query, Response
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from libs.contracts.media import EngineSpan, Origin
+from libs.web import Caller, OptionalCaller
+from libs.web.problems import PreconditionFailed, PreconditionRequired
+from services.catalog.operations import library
+from services.catalog.queries import Filter
+from services.catalog.states import Status
+
+router = APIRouter(prefix="/v1/library")
+
+Kind = Literal["recording", "clip"]
+Visibility = Literal["private", "unlisted", "public"]
+Sort = Literal[
+    "created_at", "-created_at", "updated_at", "-updated_at", "title", "-title", "duration", "-duration"
+]  # as in queries.SORTS
+
+_VERSION = re.compile(r'(?:W/)?"?(\d{1,18})"?')
+
+
+class Problem(BaseModel):
+    """Why there is no result, and in which stage."""
+
+    stage: str
+    code: str
+    detail: str
+
+
+class Stage(BaseModel):
+    """One stage of the pipeline; ``done`` of ``total`` in ``unit``, ``eta`` in seconds."""
+
+    name: str
+    state: Literal["waiting", "running", "done", "failed", "skipped"]
+    done: float
+    total: float | None
+    unit: str
+    eta: float | None
+    detail: str
+    started_at: datetime | None
+    finished_at: datetime | None
+    engine: list[EngineSpan]
+
+
+class File(BaseModel):
+    """A finished rendition of a clip."""
+
+    rendition_id: UUID
+    preset: str
+    width: int
+    height: int
+    duration: float
+    size: int
+    mime: str
+
+
+class Transcribed(BaseModel):
+    """What is known of a transcript without reading it."""
+
+    engine: str
+    model: str
+    quality: str
+    language: str
+    words: int
+    speakers: int
+
+
+class ClipCounts(BaseModel):
+    """A recording's clips."""
+
+    planned: int
+    ready: int
+    failed: int
+
+
+class Media(BaseModel):
+    """A recording or a clip. Times in seconds; ``start`` and ``end`` of a clip count from its recording's start."""
+
+    id: UUID
+    kind: Kind
+    parent_id: UUID | None
+    owner_id: UUID
+    title: str
+    description: str
+    visibility: Visibility
+    status: Status
+    problem: Problem | None
+    media_type: Literal["video", "audio"] | None
+    duration: float | None
+    width: int | None
+    height: int | None
+    size: int | None
+    start: float | None
+    end: float | None
+    score: float | None
+    reason: str | None
+    preset: str | None
+    transcript: Transcribed | None
+    moments: int | None
+    chosen_by: str | None
+    clips: ClipCounts
+    files: list[File]
+    stages: list[Stage]
+    origin: Origin | None
+    views: int
+    version: int
+    created_at: datetime
+    updated_at: datetime
+
+
+class Listed(BaseModel):
+    """One page. ``next_cursor`` is null on the last."""
+
+    items: list[Media]
+    next_cursor: str | None
+    total: int
+
+
+def _plain(text: str) -> str:
+    """One line without control characters."""
+    line = " ".join("".join(" " if unicodedata.category(mark) == "Cc" else mark for mark in text).split())
+    if not line:
+        raise ValueError("nothing is left of it")
+    return line
+
+
+class Edits(BaseModel):
+    """What the owner may change; fields left out stay as they are."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    title: Annotated[str, Field(max_length=200), AfterValidator(_plain)] = ""
+    description: Annotated[str, Field(max_length=5000)] = ""
+    visibility: Visibility = "private"
+
+
+@router.get("")
+def listed(
+    caller: OptionalCaller,
+    limit: Annotated[int, Query(ge=1, le=100)] = 50,
+    cursor: Annotated[str | None, Query(max_length=2000)] = None,
+    kind: Kind | None = None,
+    parent_id: UUID | None = None,
+    status: Status | None = None,
+    q: Annotated[str, Query(max_length=200)] = "",
+    sort: Sort = "-created_at",
+    scope: Literal["mine", "public"] = "mine",
+) -> Listed:
+    """List one's own library, or what everybody made public."""
+    owner = caller.require("read") if scope == "mine" else None
+    wanted = Filter(owner_id=owner, kind=kind, parent_id=parent_id, status=status, q=q.strip())
+    return Listed.model_validate(library.listed(wanted, caller.acting, sort, cursor, limit))
+
+
+@router.get("/{media_id}")
+def view(media_id: UUID, caller: OptionalCaller, response: Response) -> Media:
+    """Show a recording or clip of one's own, or one that was made public or unlisted."""
+    viewer = caller.acting if "read" in caller.scopes else None
+    return _shown(library.view(media_id, viewer), response)
+
+
+@router.patch("/{media_id}")
+def edit(
+    media_id: UUID,
+    edits: Edits,
+    caller: Caller,
+    response: Response,
+    if_match: Annotated[str | None, Header(max_length=100)] = None,
+) -> Media:
+    """Change title, description or visibility. ``If-Match`` names the version that was looked at, or ``*`` for any."""
+    by = caller.require("write")
+    if if_match is None:
+        raise PreconditionRequired("Say in If-Match which version you looked at (its ETag), or * for any.")
+    changed: dict[str, str] = edits.model_dump(exclude_unset=True)
+    return _shown(library.edit(media_id, by, changed, _version(if_match)), response)
+
+
+@router.delete("/{media_id}", status_code=204)
+def delete(media_id: UUID, caller: Caller) -> None:
+    """Delete a clip, or a recording with all its clips."""
+    library.delete(media_id, caller.require("write"))
+
+
+def _shown(media: dict[str, Any], response: Response) -> Media:
+    response.headers["ETag"] = f'"{media["version"]}"'
+    return Media.model_validate(media)
+
+
+def _version(if_match: str) -> int | None:
+    """Read ``"12"``, or ``*`` as None. What is no version of ours matches none."""
+    if if_match.strip() == "*":
+        return None
+    named = _VERSION.fullmatch(if_match.strip())
+    if named is None:
+        raise PreconditionFailed("This is no version of it; look again and repeat the change.")
+    return int(named[1])

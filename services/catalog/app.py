@@ -1,0 +1,16 @@
+"""The catalog service, composed."""
+
+from __future__ import annotations
+
+from libs import web
+from services.catalog import api, feed, streams
+from services.catalog.actors import actors
+from services.catalog.settings import settings
+
+service = web.Service(
+    name="catalog",
+    settings=settings,
+    routers=[streams.router, api.router],
+    actors=actors,
+    lifespan=feed.lifespan,
+)

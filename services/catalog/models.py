@@ -1,0 +1,81 @@
+"""Catalog's tables: media as people see them, people's names, and the ids of what was deleted."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from libs import database
+
+Base = database.base()
+
+
+class Media(Base):
+    """A recording or a clip. ``facts`` is what was heard of it; ``status``, ``duration`` and ``body`` follow from them.
+
+    A row without an owner is a shell: something was heard of it before the event that names its owner. Nobody sees shells.
+    """
+
+    __tablename__ = "media"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    parent_id: Mapped[UUID | None]
+    owner_id: Mapped[UUID | None]
+    title: Mapped[str]
+    own_title: Mapped[str | None]  # given by the owner: no event changes it
+    description: Mapped[str] = mapped_column(Text, default="")
+    visibility: Mapped[str] = mapped_column(default="private")
+    status: Mapped[str]
+    duration: Mapped[float | None]
+    facts: Mapped[dict[str, Any]]
+    body: Mapped[dict[str, Any]]
+    dropped: Mapped[int] = mapped_column(default=0)  # clips of found moments that were deleted
+    views: Mapped[int] = mapped_column(BigInteger, default=0)
+    version: Mapped[int] = mapped_column(BigInteger, default=0)
+    created_at: Mapped[datetime] = mapped_column(server_default=database.now())
+    updated_at: Mapped[datetime] = mapped_column(server_default=database.now())
+
+    def shown(self, viewer: UUID | None) -> dict[str, Any]:
+        """Show it to a person, or to anybody (None). Where it came from is the owner's business."""
+        own = viewer is not None and viewer == self.owner_id
+        view = {
+            "id": self.id,
+            "kind": self.kind,
+            "parent_id": self.parent_id,
+            "owner_id": self.owner_id,
+            "title": self.title,
+            "description": self.description,
+            "visibility": self.visibility,
+            "status": self.status,
+            "duration": self.duration,
+            **self.body,
+            "views": self.views,
+            "version": self.version,
+            "created_at": self.created_at,
+            "updated_at": self.updated_at,
+        }
+        return view if own else view | {"origin": None}
+
+
+class Person(Base):
+    """Whose media these are."""
+
+    __tablename__ = "people"
+
+    user_id: Mapped[UUID] = mapped_column(primary_key=True)
+    display_name: Mapped[str]
+    told_by: Mapped[UUID]  # the event that named them so: an older one changes nothing
+
+
+class Tombstone(Base):
+    """The id of something deleted, so that a late event doesn't bring it back."""
+
+    __tablename__ = "tombstones"
+
+    media_id: Mapped[UUID] = mapped_column(primary_key=True)
+    deleted_at: Mapped[datetime] = mapped_column(server_default=database.now())

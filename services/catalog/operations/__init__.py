@@ -1,0 +1,1 @@
+"""What catalog does: hears the pipeline (``hearing``), shows and changes the library (``library``), knows people's names."""

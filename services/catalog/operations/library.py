@@ -1,0 +1,94 @@
+"""The library as its owner, and everybody else, meets it."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from libs import bus, database
+from libs.contracts import events
+from libs.web.problems import NotFound, PreconditionFailed
+from services.catalog import queries
+from services.catalog.models import Media, Tombstone
+from services.catalog.operations.announcing import announce
+from services.catalog.operations.hearing import CLIP, changed, is_found, refresh
+from services.catalog.queries import Filter
+
+MOST_RECENT = 50
+
+
+def listed(wanted: Filter, viewer: UUID | None, sort: str, cursor: str | None, limit: int) -> dict[str, Any]:
+    """Read one page. Raises Malformed for a strange cursor."""
+    with database.transaction() as session:
+        page = queries.page(session, wanted, sort, cursor, limit)
+        items = [media.shown(viewer) for media in page.items]
+        return {"items": items, "next_cursor": page.next_cursor, "total": page.total}
+
+
+def view(media_id: UUID, viewer: UUID | None) -> dict[str, Any]:
+    """Show one. Raises NotFound where there is none that this viewer may see."""
+    with database.transaction() as session:
+        media = queries.visible(session, media_id, viewer)
+        if media is None:
+            raise NotFound
+        return media.shown(viewer)
+
+
+def recent(owner_id: UUID) -> list[dict[str, Any]]:
+    """Show what changed last in a person's library, oldest change first."""
+    with database.transaction() as session:
+        return [media.shown(owner_id) for media in queries.recent(session, owner_id, MOST_RECENT)]
+
+
+def edit(media_id: UUID, by: UUID, edits: dict[str, str], version: int | None) -> dict[str, Any]:
+    """Change title, description or visibility. ``version`` None: whatever it is now.
+
+    Raises NotFound for a foreign or missing one, PreconditionFailed if it is no longer at that version.
+    """
+    with database.transaction() as session:
+        media = _own(session, media_id, by)
+        if version is not None and version != media.version:
+            raise PreconditionFailed(f"It is at version {media.version} by now; look again and repeat the change.")
+        if "title" in edits:
+            media.title = media.own_title = edits["title"]
+        media.description = edits.get("description", media.description)
+        media.visibility = edits.get("visibility", media.visibility)
+        changed(session, media)
+        told = events.MediaChanged(media_id=media.id, owner_id=by, title=media.title, visibility=media.visibility)
+        bus.publish(session, told)
+        return media.shown(by)
+
+
+def delete(media_id: UUID, by: UUID) -> None:
+    """Delete a clip, or a recording and all its clips. Raises NotFound for a foreign or missing one."""
+    with database.transaction() as session:
+        known = queries.owned(session, media_id, by)
+        if known is None:
+            raise NotFound
+        recording = queries.locked(session, known.parent_id) if known.parent_id is not None else None
+        media = _own(session, media_id, by)
+        bury(session, media, by)
+        if recording is not None:
+            recording.dropped += is_found(media)
+            session.flush()
+            refresh(session, recording)
+
+
+def bury(session: Session, media: Media, owner_id: UUID) -> None:
+    """Delete a row and its clips' rows for good, remember their ids, and tell everybody."""
+    clips = [] if media.kind == CLIP else queries.clips_of(session, media.id)
+    for gone in [*clips, media]:
+        session.add(Tombstone(media_id=gone.id))
+        session.delete(gone)
+        bus.publish(session, events.MediaDeleted(media_id=gone.id, owner_id=owner_id, parent_id=gone.parent_id))
+        announce(session, gone.id, owner_id)
+
+
+def _own(session: Session, media_id: UUID, by: UUID) -> Media:
+    """Take a person's own for writing. Raises NotFound."""
+    media = queries.locked(session, media_id)
+    if media is None or media.owner_id != by:
+        raise NotFound
+    return media

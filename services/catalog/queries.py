@@ -1,0 +1,151 @@
+"""Reads of the library: pages by key, never by offset."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, func, or_, select, tuple_
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from libs.web.problems import Malformed
+from services.catalog.models import Media, Tombstone
+from services.catalog.states import Status
+
+SORTS: dict[str, ColumnElement[Any]] = {
+    "created_at": Media.created_at.expression,
+    "updated_at": Media.updated_at.expression,
+    "title": func.lower(Media.title),
+    "duration": func.coalesce(Media.duration, 0),
+}
+"""What lists can be sorted by; ``-`` in front means descending. Ids break ties."""
+
+UNFINISHED = (Status.RECEIVING, Status.CHECKING, Status.REJECTED)
+"""What others have no use for, public or not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which media a list shows. ``owner_id`` None: everybody's public ones."""
+
+    owner_id: UUID | None
+    kind: str | None = None
+    parent_id: UUID | None = None
+    status: str | None = None
+    q: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a list, the cursor of the next, and how many there are on all pages."""
+
+    items: Sequence[Media]
+    next_cursor: str | None
+    total: int
+
+
+def page(session: Session, wanted: Filter, sort: str, cursor: str | None, limit: int) -> Page:
+    """Read one page. Raises Malformed for a cursor that is not from a list sorted like this one."""
+    descending, name = sort.startswith("-"), sort.removeprefix("-")
+    key = SORTS[name]
+    chosen = _matching(wanted)
+    total = session.scalar(select(func.count()).select_from(chosen.subquery())) or 0
+    ordered = chosen.add_columns(key.label("key"))
+    if cursor is not None:
+        value, last = _parsed(cursor, sort)
+        here, there = tuple_(key, Media.id), tuple_(value, last)
+        ordered = ordered.where(here < there if descending else here > there)
+    order = (key.desc(), Media.id.desc()) if descending else (key.asc(), Media.id.asc())
+    rows = session.execute(ordered.order_by(*order).limit(limit + 1)).all()
+    more = len(rows) > limit
+    rows = rows[:limit]
+    following = _cursor(sort, rows[-1].key, rows[-1].Media.id) if more else None
+    return Page([row.Media for row in rows], following, total)
+
+
+def visible(session: Session, media_id: UUID, viewer: UUID | None) -> Media | None:
+    """Find what a person may see: their own, and what others made public or unlisted."""
+    shared = Media.visibility.in_(("public", "unlisted")) & Media.owner_id.is_not(None)
+    own = Media.owner_id == viewer
+    return session.scalar(select(Media).where(Media.id == media_id, or_(own, shared) if viewer else shared))
+
+
+def recent(session: Session, owner_id: UUID, limit: int) -> Sequence[Media]:
+    """List what changed last in a person's library, oldest change first."""
+    newest = select(Media).where(Media.owner_id == owner_id).order_by(Media.updated_at.desc(), Media.id.desc())
+    return session.scalars(newest.limit(limit)).all()[::-1]
+
+
+def owned(session: Session, media_id: UUID, owner_id: UUID) -> Media | None:
+    """Find a person's own, without locking it."""
+    return session.scalar(select(Media).where(Media.id == media_id, Media.owner_id == owner_id))
+
+
+def locked(session: Session, media_id: UUID) -> Media | None:
+    """Take a row for writing, as it stands now."""
+    wanted = select(Media).where(Media.id == media_id).with_for_update()
+    return session.scalar(wanted.execution_options(populate_existing=True))
+
+
+def locked_or_made(session: Session, media_id: UUID, kind: str, parent_id: UUID | None = None) -> Media | None:
+    """Take a row for writing; a shell if nothing was heard of it before. None if it was deleted."""
+    shell = {"id": media_id, "kind": kind, "parent_id": parent_id, "title": "", "status": Status.RECEIVING}
+    session.execute(insert(Media).values(**shell, facts={}, body={}).on_conflict_do_nothing())
+    # In this order: whoever deletes leaves the tombstone in the transaction that frees the id.
+    if session.get(Tombstone, media_id) is not None:
+        found = locked(session, media_id)
+        if found is not None:
+            session.delete(found)
+        return None
+    return locked(session, media_id)
+
+
+def clips_of(session: Session, recording_id: UUID) -> Sequence[Media]:
+    """List a recording's clips, shells included, oldest first."""
+    return session.scalars(select(Media).where(Media.parent_id == recording_id).order_by(Media.id)).all()
+
+
+def _matching(wanted: Filter) -> Select[tuple[Media]]:
+    chosen = select(Media)
+    if wanted.owner_id is not None:
+        chosen = chosen.where(Media.owner_id == wanted.owner_id)
+    else:
+        chosen = chosen.where(
+            Media.visibility == "public", Media.owner_id.is_not(None), Media.status.not_in(UNFINISHED)
+        )
+    if wanted.kind is not None:
+        chosen = chosen.where(Media.kind == wanted.kind)
+    if wanted.parent_id is not None:
+        chosen = chosen.where(Media.parent_id == wanted.parent_id)
+    if wanted.status is not None:
+        chosen = chosen.where(Media.status == wanted.status)
+    if wanted.q:
+        chosen = chosen.where(Media.title.icontains(wanted.q, autoescape=True))
+    return chosen
+
+
+def _cursor(sort: str, value: Any, last: UUID) -> str:
+    plain = value.isoformat() if isinstance(value, datetime) else value
+    return base64.urlsafe_b64encode(json.dumps([sort, plain, str(last)]).encode()).decode().rstrip("=")
+
+
+def _parsed(cursor: str, sort: str) -> tuple[Any, UUID]:
+    try:
+        of, value, last = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        if of != sort:
+            raise Malformed("This cursor belongs to a list in another order; begin again without a cursor.")
+        key: datetime | float | str
+        if sort.endswith("_at"):
+            key = datetime.fromisoformat(value)
+        else:
+            key = float(value) if sort.endswith("duration") else str(value)
+        return key, UUID(last)
+    except (binascii.Error, ValueError, TypeError, AttributeError) as error:
+        raise Malformed("This cursor is not from here; begin again without a cursor.") from error
