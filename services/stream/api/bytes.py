@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator, Iterator
+from itertools import chain
+
 from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from libs import storage
 from libs.web.problems import PreconditionFailed, RangeNotSatisfiable
@@ -15,6 +19,25 @@ __all__ = ["deliver", "wanted"]
 
 # Opened by itself, a file can run nothing, load nothing but itself, and belongs to no origin.
 _POLICY = "default-src 'none'; media-src 'self'; img-src 'self'; style-src 'unsafe-inline'; sandbox"
+
+
+class _Stream(StreamingResponse):
+    """Chunks of the store, one at a time, whose handle is given back however the answer ends.
+
+    The first chunk is read here: what is wrong with the store shows while there still can be another answer.
+    """
+
+    def __init__(self, chunks: Iterator[bytes], status: int, headers: dict[str, str], mime: str) -> None:
+        self._chunks = chunks
+        super().__init__(chain((next(chunks, b""),), chunks), status, headers, mime)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            if isinstance(self._chunks, Generator):
+                self._chunks.close()
 
 
 def wanted(request: Request, file: File) -> Selection:
@@ -52,8 +75,7 @@ def _body(request: Request, file: File, chosen: Selection, headers: dict[str, st
     headers["Content-Length"] = str(length)
     if request.method == "HEAD":
         return Response(status_code=chosen.status, headers=headers, media_type=file.mime)
-    chunks = storage.store().read(file.key, offset, length)
-    return StreamingResponse(chunks, chosen.status, headers, media_type=file.mime)
+    return _Stream(storage.store().read(file.key, offset, length), chosen.status, headers, file.mime)
 
 
 def _headers(file: File, *, embeddable: bool) -> dict[str, str]:
