@@ -19,16 +19,16 @@ def media_deleted(event: events.MediaDeleted, delivery: bus.Delivery) -> None:
     endings.forget(event, delivery)
 
 
-@actors.work("probe", failed=checks.check_failed, lanes=2)
-def probe(lease: bus.Lease) -> None:
-    """Check what came in."""
-    checks.check(lease)
-
-
 @actors.work("import", failed=imports.fetch_failed, attempts=imports.ATTEMPTS, lanes=2)
 def fetch(lease: bus.Lease) -> None:
     """Fetch a URL."""
     imports.fetch_recording(lease)
+
+
+@actors.work("probe", failed=checks.check_failed, lanes=2)
+def probe(lease: bus.Lease) -> None:
+    """Check what came in."""
+    checks.check(lease)
 
 
 @actors.every(_SWEEP)

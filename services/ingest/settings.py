@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, field_validator
@@ -17,6 +18,8 @@ HOUR = 3600
 
 class IngestSettings(ServiceSettings):
     """Limits of what comes in."""
+
+    work_dir: Path = Path("ingest")  # under <home>/work; the HTTP process and the worker share it
 
     max_upload_size: Annotated[int, Field(gt=0)] = 10 * GIB
     upload_lifetime: Annotated[int, Field(gt=0)] = 24 * HOUR  # an upload without a byte for so long is dropped

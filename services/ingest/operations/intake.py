@@ -52,16 +52,15 @@ def parse_wishes(text: str | None) -> Wishes:
 
 def _plain(text: str, limit: int) -> str:
     """One line of visible text: no controls, no direction overrides, no surrogates, canonical composition."""
-    kept = (
-        " " if char.isspace() else char for char in text if unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Co"}
-    )
+    hidden = {"Cc", "Cf", "Cs", "Co"}
+    spaced = (" " if char.isspace() else char for char in text)
+    kept = (char for char in spaced if unicodedata.category(char) not in hidden)
     return " ".join(unicodedata.normalize("NFC", "".join(kept)).split())[:limit].strip()
 
 
 def filename_of(text: str) -> str:
     """The last component of what a client calls its file, to be shown and never to be opened."""
-    spaced = "".join(char if char.isprintable() else " " for char in text)
-    return _plain(PurePosixPath(spaced.replace("\\", "/")).name, _FILENAME)
+    return _plain(PurePosixPath(text.replace("\\", "/")).name, _FILENAME)
 
 
 def title_of(title: str, filename: str) -> str:

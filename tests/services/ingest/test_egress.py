@@ -78,7 +78,9 @@ def test_an_address_that_is_not_public_is_refused_when_posted(host: str) -> None
     assert caught.value.code == "import_forbidden_address"
 
 
-@pytest.mark.parametrize("host", ["93.184.215.14", "8.8.8.8", "[2606:4700::1111]", "example.com", "0xample.com", "1e100.net"])
+@pytest.mark.parametrize(
+    "host", ["93.184.215.14", "8.8.8.8", "[2606:4700::1111]", "example.com", "0xample.com", "1e100.net"]
+)
 def test_public_hosts_pass(host: str) -> None:
     check_url(f"https://{host}/video.mp4", frozenset())
 
@@ -179,7 +181,8 @@ class Fickle:
 
 
 @pytest.mark.parametrize(
-    "answer", [["127.0.0.1"], ["93.184.215.14", "127.0.0.1"], ["::1"], ["::ffff:10.0.0.1"], ["64:ff9b::7f00:1"], ["fe80::1"]]
+    "answer",
+    [["127.0.0.1"], ["93.184.215.14", "127.0.0.1"], ["::1"], ["::ffff:10.0.0.1"], ["64:ff9b::7f00:1"], ["fe80::1"]],
 )
 def test_a_name_that_leads_inside_is_refused(answer: list[str]) -> None:
     resolver = Fickle(answer)

@@ -24,7 +24,9 @@ def server() -> Iterator[Origin]:
         yield running
 
 
-def fetched(server: Origin, url: str, folder: Path, progress: list[tuple[int, int | None]] | None = None, **changes: Any) -> Fetched:
+def fetched(
+    server: Origin, url: str, folder: Path, progress: list[tuple[int, int | None]] | None = None, **changes: Any
+) -> Fetched:
     limits = {"cap": 10 << 20, "deadline": 60.0, "rate": 0, "window": 20.0} | changes
     return fetch(
         url,
@@ -53,7 +55,9 @@ def test_sound_alone(server: Origin, tone: Path, tmp_path: Path) -> None:
 
 def test_a_page_with_a_video_in_it(server: Origin, video: Path, tmp_path: Path) -> None:
     server.serve("/movie.mp4", video)
-    page = f'<html><head><title>A page</title></head><body><video src="{server.url("/movie.mp4")}"></video></body></html>'
+    page = (
+        f'<html><head><title>A page</title></head><body><video src="{server.url("/movie.mp4")}"></video></body></html>'
+    )
     server.files["/watch"] = (page.encode(), "text/html")
     found = fetched(server, server.url("/watch"), tmp_path)
     assert found.path.read_bytes() == video.read_bytes()
