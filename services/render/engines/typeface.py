@@ -14,16 +14,15 @@ class Typeface:
     """One font file. ``px`` is always the em size in pixels."""
 
     def __init__(self, path: Path) -> None:
-        font = TTFont(path, lazy=True)
-        self.path = path
-        self.name = str(font["name"].getDebugName(4))
-        self._em: int = font["head"].unitsPerEm
-        self._cmap: dict[int, str] = font.getBestCmap()
-        self._advances = {name: metric[0] for name, metric in font["hmtx"].metrics.items()}
-        os2 = font["OS/2"]
-        self._ascent: int = os2.usWinAscent
-        self._descent: int = os2.usWinDescent
-        self._cap_height: int = os2.sCapHeight
+        with TTFont(path, lazy=True) as font:
+            self.name = str(font["name"].getDebugName(4))
+            self._em: int = font["head"].unitsPerEm
+            self._cmap: dict[int, str] = font.getBestCmap()
+            self._advances = {name: metric[0] for name, metric in font["hmtx"].metrics.items()}
+            os2 = font["OS/2"]
+            self._ascent: int = os2.usWinAscent
+            self._descent: int = os2.usWinDescent
+            self._cap_height: int = os2.sCapHeight
 
     def width(self, text: str, px: float) -> float:
         """Sum of the advances. A character from another font counts one em, which no fallback exceeds by much."""
