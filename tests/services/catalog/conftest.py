@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -214,9 +214,9 @@ def stage(view: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-def catalog(start: Callable[..., UnderTest]) -> Iterator[UnderTest]:
+def catalog(start: Callable[..., UnderTest]) -> UnderTest:
     """The service."""
-    yield start("catalog")
+    return start("catalog")
 
 
 @pytest.fixture

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -64,30 +66,71 @@ def test_progress_has_real_denominators(catalog: UnderTest, story: Story) -> Non
     assert (render["done"], render["total"], render["unit"], render["eta"]) == (1.25, 2, "clips", 4.0)
 
 
-FAILURES: dict[str, tuple[Any, str, str, str, list[str]]] = {
-    "broken upload": (lambda s: [s.announced(), s.rejected("receive")], "rejected", "receive", "unsupported_media", ["failed", *["skipped"] * 4]),
-    "a text": (lambda s: [s.announced(), s.progress("receive", SIZE), s.rejected()], "rejected", "check", "unsupported_media", ["done", "failed", *["skipped"] * 3]),
-    "no sound": (lambda s: [s.announced(), s.received(), s.untranscribed()], "failed", "transcribe", "no_audio", ["done", "done", "failed", "skipped", "skipped"]),
-    "no speech": (
-        lambda s: [s.announced(), s.received(), s.transcribed(0), s.found(0, "no_speech", "Nobody speaks.")],
-        "failed", "find", "no_speech", ["done", "done", "done", "failed", "skipped"],
+DONE, FAILED, SKIPPED = "done", "failed", "skipped"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """How a recording comes to nothing: what is told, the status, stage and code that people see, all stages' states."""
+
+    told: Callable[[Story], list[events.Event]]
+    status: str
+    stage: str
+    code: str
+    states: list[str]
+
+
+FAILURES = {
+    "broken upload": Failure(
+        lambda story: [story.announced(), story.rejected("receive")],
+        "rejected",
+        "receive",
+        "unsupported_media",
+        [FAILED, SKIPPED, SKIPPED, SKIPPED, SKIPPED],
     ),
-    "no clip": (
-        lambda s: [*s.good()[:13], s.unrendered(0), s.unrendered(1)],
-        "failed", "render", "encode_failed", ["done", "done", "done", "done", "failed"],
+    "a text": Failure(
+        lambda story: [story.announced(), story.progress("receive", SIZE), story.rejected()],
+        "rejected",
+        "check",
+        "unsupported_media",
+        [DONE, FAILED, SKIPPED, SKIPPED, SKIPPED],
     ),
-}  # fmt: skip
+    "no sound": Failure(
+        lambda story: [story.announced(), story.received(), story.untranscribed()],
+        "failed",
+        "transcribe",
+        "no_audio",
+        [DONE, DONE, FAILED, SKIPPED, SKIPPED],
+    ),
+    "no speech": Failure(
+        lambda story: [
+            *(story.announced(), story.received(), story.transcribed(0)),
+            story.found(0, "no_speech", "Nobody speaks."),
+        ],
+        "failed",
+        "find",
+        "no_speech",
+        [DONE, DONE, DONE, FAILED, SKIPPED],
+    ),
+    "no clip": Failure(
+        lambda story: [*story.good()[:13], story.unrendered(0), story.unrendered(1)],
+        "failed",
+        "render",
+        "encode_failed",
+        [DONE, DONE, DONE, DONE, FAILED],
+    ),
+}
 
 
 @pytest.mark.parametrize("kind", FAILURES)
 def test_failures_name_the_stage_and_the_reason(catalog: UnderTest, story: Story, kind: str) -> None:
-    told, status, name, code, states = FAILURES[kind]
-    story.tell(catalog, *told(story))
+    failure = FAILURES[kind]
+    story.tell(catalog, *failure.told(story))
     view = story.view(catalog)
-    assert view["status"] == status
-    assert (view["problem"]["stage"], view["problem"]["code"]) == (name, code)
+    assert view["status"] == failure.status
+    assert (view["problem"]["stage"], view["problem"]["code"]) == (failure.stage, failure.code)
     assert view["problem"]["detail"].endswith(".")
-    assert [one["state"] for one in view["stages"]] == states
+    assert [one["state"] for one in view["stages"]] == failure.states
 
 
 def test_one_failed_clip_does_not_spoil_the_recording(catalog: UnderTest, story: Story) -> None:

@@ -76,7 +76,7 @@ def transcript(
 
 
 class OllamaServer:
-    """Speaks the two calls of Ollama's HTTP API that highlight uses. ``answer`` gets the question, returns the reply's text."""
+    """Speaks the two calls of Ollama's HTTP API that highlight uses. ``answer`` makes a reply's text of the question."""
 
     def __init__(self) -> None:
         self.models = ["tiny:latest"]

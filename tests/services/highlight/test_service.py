@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from uuid import UUID
 
 import pytest
@@ -17,9 +17,9 @@ WISHES = Wishes(count=2, min_duration=8, max_duration=20)
 
 
 @pytest.fixture
-def highlight(start: Callable[..., UnderTest]) -> Iterator[UnderTest]:
+def highlight(start: Callable[..., UnderTest]) -> UnderTest:
     """The service, without Ollama."""
-    yield start("highlight", CLIPSTEAD_OLLAMA_HOST="")
+    return start("highlight", CLIPSTEAD_OLLAMA_HOST="")
 
 
 def _ready(media: UUID, owner: UUID, words: int = 180) -> events.TranscriptReady:
@@ -114,7 +114,8 @@ def test_the_newest_wish_wins(highlight: UnderTest) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"count": 0}, {"count": 51}, {"owner_id": "x"}, {"min_duration": 50, "max_duration": 20}, {"prompt": "x" * 501}]
+    "wrong",
+    [{"count": 0}, {"count": 51}, {"owner_id": "x"}, {"min_duration": 50, "max_duration": 20}, {"prompt": "x" * 501}],
 )
 def test_wishes_out_of_bounds_are_refused(highlight: UnderTest, wrong: dict[str, object]) -> None:
     media, owner = _transcribed(highlight)
