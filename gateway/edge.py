@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway import paths
 from gateway.failures import HeadersTooLarge
 from gateway.headers import secured, value_of
 from libs.telemetry import ERRORS, HTTP_REQUESTS, HTTP_SECONDS, correlated, log
-from libs.web.answers import problem_response
-from libs.web.problems import BadRequest, Problem
+from libs.web.problems import MEDIA_TYPE, BadRequest, Problem
 
 SERVICE = "gateway"
 _MOST_HEADERS = 32 << 10  # bytes; httptools sets no limit of its own
@@ -26,6 +26,9 @@ class Edge:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
+        if scope["type"] == "websocket":  # nothing here speaks it
+            await send({"type": "websocket.close", "code": 1000})
+            return
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -50,7 +53,7 @@ class Edge:
 
     async def _fail(self, failure: Problem, scope: Scope, receive: Receive, reply: _Reply) -> None:
         if reply.status == 0:
-            await problem_response(failure)(scope, receive, reply.send)
+            await _written(failure)(scope, receive, reply.send)
 
 
 def _check(scope: Scope) -> None:
@@ -59,6 +62,10 @@ def _check(scope: Scope) -> None:
         raise BadRequest(refusal)
     if sum(len(name) + len(value) for name, value in scope["headers"]) > _MOST_HEADERS:
         raise HeadersTooLarge(f"All headers together may have {_MOST_HEADERS} bytes. Clearing cookies may help.")
+
+
+def _written(problem: Problem) -> Response:
+    return JSONResponse(problem.document(), problem.status, problem.headers, MEDIA_TYPE)
 
 
 class _Reply:

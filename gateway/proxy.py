@@ -93,7 +93,7 @@ class Relay:
             group.start_soon(self._stop_when_gone, group.cancel_scope)
             if over is not None:
                 group.start_soon(self._stop_when_over, over, group.cancel_scope)
-            await self._exchange(send, shape, read_timeout)
+            await self._exchange(send, shape, read_timeout, feed=over is not None)
             group.cancel_scope.cancel()
         if self._failure is not None:
             raise self._failure
@@ -111,7 +111,7 @@ class Relay:
         self._over = True
         scope.cancel()
 
-    async def _exchange(self, send: Send, shape: Shape, read_timeout: float) -> None:
+    async def _exchange(self, send: Send, shape: Shape, read_timeout: float, *, feed: bool) -> None:
         try:
             response = await self._upstream.send(
                 self._method,
@@ -119,6 +119,7 @@ class Relay:
                 self._headers,
                 self._body.chunks() if self._body.present else None,
                 read_timeout=read_timeout,
+                feed=feed,
             )
         except Problem as failure:
             self._failure = failure

@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterable, Iterable, Mapping
 from dataclasses import dataclass
 from json import dumps, loads
+from typing import Any
 
 import httpx
 from prometheus_client import Counter, Gauge
@@ -62,10 +63,9 @@ class Upstream:
         self._url = httpx.URL(url)
         self._connect_timeout = connect_timeout
         self._breaker = Breaker()
-        self._transport = httpx.AsyncHTTPTransport(
-            trust_env=False,
-            limits=httpx.Limits(max_connections=512, max_keepalive_connections=32, keepalive_expiry=_KEEPALIVE),
-        )
+        self._pool = _pool(max_connections=512, max_keepalive_connections=32, keepalive_expiry=_KEEPALIVE)
+        # Apart, so that a thousand open feeds neither use up nor slow down the connections of everything else.
+        self._feeds = _pool(max_connections=None, max_keepalive_connections=0)
 
     async def send(
         self,
@@ -75,10 +75,12 @@ class Upstream:
         content: bytes | AsyncIterable[bytes] | None = None,
         *,
         read_timeout: float,
+        feed: bool = False,
     ) -> httpx.Response:
         """Send a request; return its reply with the body unread, which the caller reads or closes.
 
-        ``target`` is path and query as they go over the wire. Raises Down, Slow or BrokenReply.
+        ``target`` is path and query as they go over the wire; ``feed`` says that the reply has no end. Raises Down, Slow or
+        BrokenReply.
         """
         request = httpx.Request(
             method,
@@ -87,13 +89,14 @@ class Upstream:
             content=content,
             extensions={"timeout": self._timeouts(read_timeout)},
         )
+        pool = self._feeds if feed else self._pool
         try:
-            return await self._attempt(request)
+            return await self._attempt(request, pool)
         except BrokenReply:
             # A kept connection that the service closed meanwhile. Nobody has seen an answer, so asking again is safe.
             if method not in _REPEATABLE or content is not None:
                 raise
-            return await self._attempt(request)
+            return await self._attempt(request, pool)
 
     async def ask(
         self, method: str, path: str, *, token: str, json: object = None, patience: float = 5.0
@@ -120,17 +123,18 @@ class Upstream:
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._transport.aclose()
+        await self._pool.aclose()
+        await self._feeds.aclose()
 
     def _timeouts(self, read: float) -> Mapping[str, float]:
         connect = self._connect_timeout
         return httpx.Timeout(connect=connect, read=read, write=read, pool=connect).as_dict()  # type: ignore[return-value]
 
-    async def _attempt(self, request: httpx.Request) -> httpx.Response:
+    async def _attempt(self, request: httpx.Request, pool: httpx.AsyncHTTPTransport) -> httpx.Response:
         if not self._breaker.admits(time.monotonic()):
             raise self._failure("resting", Down(self.name))
         try:
-            response = await self._transport.handle_async_request(request)
+            response = await pool.handle_async_request(request)
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             self._breaker.failed(time.monotonic())
             self._show()
@@ -151,6 +155,10 @@ class Upstream:
 
     def _show(self) -> None:
         OPEN.labels(self.name).set(self._breaker.failures >= self._breaker.threshold)
+
+
+def _pool(**limits: Any) -> httpx.AsyncHTTPTransport:
+    return httpx.AsyncHTTPTransport(trust_env=False, limits=httpx.Limits(**limits))
 
 
 class Upstreams:
