@@ -62,7 +62,7 @@ export function progressLine(stage: Stage): string {
 }
 
 const REMEDIES: Record<string, string> = {
-  no_audio: 'It has no sound to read. You can still play it and cut clips by hand.',
+  no_audio: 'You can still play it and cut clips by hand.',
   no_speech: 'You can still play it and cut clips by hand.',
   too_short: 'Hand in a longer recording, or cut a clip by hand.',
   unsupported_media: 'Export it again as MP4, MOV, WebM, MP3, M4A or WAV and upload that file.',

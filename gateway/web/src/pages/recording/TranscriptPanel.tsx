@@ -1,4 +1,4 @@
-import { memo, type MouseEvent, useEffect, useMemo, useRef, useState } from 'react';
+import { Fragment, memo, type MouseEvent, useEffect, useMemo, useRef, useState } from 'react';
 import { captionsUrl } from '../../api/endpoints';
 import type { Media, Segment, Transcript } from '../../api/types';
 import { clock } from '../../format/time';
@@ -188,9 +188,11 @@ const SegmentText = memo(function SegmentText({ segment, speaker, tone, word, ma
       </button>
       <p>
         {segment.words.map((one, index) => (
-          <span key={index} className={classesOf(index, word, marks, chosen)} data-start={one.start}>
-            {one.text}{' '}
-          </span>
+          <Fragment key={index}>
+            <span className={classesOf(index, word, marks, chosen)} data-start={one.start}>
+              {one.text}
+            </span>{' '}
+          </Fragment>
         ))}
       </p>
     </div>
