@@ -1,5 +1,6 @@
-"""Resumable uploads over HTTP: tus 1.0.0 (https://tus.io/protocols/resumable-upload), core, creation,
-creation-with-upload, expiration and termination.
+"""Resumable uploads over HTTP: tus 1.0.0, core, creation, creation-with-upload, expiration and termination.
+
+The protocol: https://tus.io/protocols/resumable-upload
 """
 
 from __future__ import annotations

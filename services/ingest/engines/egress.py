@@ -1,9 +1,9 @@
 """The only way out for a URL import: a forward proxy on loopback that lives as long as the job.
 
-Whatever fetches (yt-dlp, with its hundreds of extractors, redirects and manifests) is pointed at this proxy, so that the rules
-stand in one place and hold for every hop. A target is resolved once; unless every address of it is plainly public the request
-is refused; the connection then goes to that very address, so that a name that changes its mind in between (DNS rebinding)
-gains nothing. Bytes, time and rate are counted here, because a declared length is only a claim.
+Whatever fetches (yt-dlp, with its hundreds of extractors, redirects and manifests) is pointed at this proxy, so that the
+rules stand in one place and hold for every hop. A target is resolved once; unless every address of it is plainly public
+the request is refused; the connection then goes to that very address, so that a name that changes its mind in between
+(DNS rebinding) gains nothing. Bytes, time and rate are counted here, because a declared length is only a claim.
 
 HTTP/1.1 proxying as in RFC 9110 and 9112: CONNECT tunnels, and absolute-form requests, one per connection.
 """
@@ -62,7 +62,7 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Policy:
-    """What one import may do. ``cap`` bytes in all, ``deadline`` seconds in all, at least ``rate`` bytes/s over ``window`` s.
+    """What one import may do: ``cap`` bytes and ``deadline`` seconds in all, at least ``rate`` bytes/s over ``window`` s.
 
     ``allow`` holds ``host:port`` pairs that skip the address and port rules: private archives, by the operator's word.
     """
@@ -116,8 +116,8 @@ def _judge(host: str, port: int, allow: frozenset[str]) -> bool:
 class Egress:
     """The proxy, in a thread of its own. Use as a context manager; ``url`` is what the fetcher is given.
 
-    ``received`` counts the bytes that came in; ``verdict`` is set once the transfer as a whole broke a rule, after which every
-    connection is closed and no new one is let through; ``refusal`` is the last single target that was refused.
+    ``received`` counts the bytes that came in; ``verdict`` is set once the transfer as a whole broke a rule, after which
+    every connection is closed and no new one is let through; ``refusal`` is the last single target that was refused.
     """
 
     def __init__(self, policy: Policy, resolver: Resolver = system_resolver) -> None:

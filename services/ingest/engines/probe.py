@@ -24,7 +24,10 @@ class Unusable(Exception):
 
 @dataclass(frozen=True)
 class Limits:
-    """What is refused before anything is decoded (seconds, pixels of a frame, frames a second, a count), and the child's own."""
+    """What is refused before anything is decoded, and what the child itself may use.
+
+    Seconds, pixels of a frame, frames a second, a count; then seconds and bytes.
+    """
 
     duration: float
     pixels: int
@@ -36,7 +39,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Probed:
-    """Facts about a playable file. ``width`` and ``height`` as displayed: square pixels, after rotation; 0 without picture."""
+    """Facts about a playable file. ``width`` and ``height`` are as displayed (square pixels, after rotation), or 0."""
 
     container: str
     suffix: str

@@ -175,10 +175,8 @@ def _ends_play(path: Path, kind: Container, facts: dict[str, Any]) -> None:
         facts.update(width=0, height=0, fps=0.0)
     end = _last_time(path, kind, facts["duration"]) if facts["duration"] > 2 * _TAIL else facts["duration"]
     if end is None:
-        raise child.Refuse(
-            "truncated_media",
-            f"The file says that it is {facts['duration']:.0f} seconds long, but its end is missing. Copy it again, completely.",
-        )
+        claim = f"The file says that it is {facts['duration']:.0f} seconds long, but its end is missing."
+        raise child.Refuse("truncated_media", f"{claim} Copy it again, completely.")
 
 
 def _turn(facts: dict[str, Any], frame: Any) -> None:

@@ -223,9 +223,8 @@ def test_the_byte_cap_does_not_believe_headers(server: Origin) -> None:
 @pytest.mark.parametrize("path", ["/bad/slow.mp4", "/bad/hang.mp4"])
 @pytest.mark.parametrize("limits", [{"deadline": 1.5}, {"rate": 4096, "window": 1.0}])
 def test_a_slow_server_is_given_up(server: Origin, path: str, limits: dict[str, float]) -> None:
-    with Egress(allowing(server, **limits)) as egress, through(egress) as client:
-        with pytest.raises(httpx.HTTPError):
-            client.get(server.url(path))
+    with Egress(allowing(server, **limits)) as egress, through(egress) as client, pytest.raises(httpx.HTTPError):
+        client.get(server.url(path))
     assert egress.verdict is not None
     assert egress.verdict.code == "import_timeout"
 

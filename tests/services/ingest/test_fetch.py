@@ -1,6 +1,5 @@
 """URL imports, with the real yt-dlp, from a server on loopback that the operator vouches for."""
 
-import os
 import subprocess
 import sys
 import time
@@ -175,9 +174,8 @@ def test_what_to_fetch_is_chosen_from_what_there_is() -> None:
     ],
 )
 def test_the_child_is_confined(attempt: str, tmp_path: Path) -> None:
-    script = f"from pathlib import Path\nfrom services.ingest.engines.fetch_child import confine\nconfine(Path({str(tmp_path)!r}), 1)\n"
-    ended = subprocess.run(
-        [sys.executable, "-B", "-c", script + attempt], capture_output=True, text=True, cwd=os.getcwd(), check=False
-    )
+    begin = "from pathlib import Path\nfrom services.ingest.engines.fetch_child import confine\n"
+    script = f"{begin}confine(Path({str(tmp_path)!r}), 1)\n"
+    ended = subprocess.run([sys.executable, "-B", "-c", script + attempt], capture_output=True, text=True, check=False)
     assert "PermissionError" in ended.stderr
     assert not Path("/tmp/clipstead-escape").exists()

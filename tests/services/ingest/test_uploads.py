@@ -171,7 +171,8 @@ def test_one_request_at_a_time(ingest: UnderTest, large: Path) -> None:
     path = announce(ingest, len(data))
     with raw_patch(ingest, path, 0, len(data)) as line:
         line.sendall(data[:100_000])
-        eventually(lambda: (ingest.home / f"work/ingest/uploads/{media_id(path)}.part").exists())
+        part = ingest.home / f"work/ingest/uploads/{media_id(path)}.part"
+        eventually(part.exists)
         refused = patch(ingest, path, 0, data[:10])
         assert refused.json()["code"] == "upload_in_use"
         # A client that falls silent without closing loses its hold.
@@ -408,35 +409,52 @@ def test_killed_in_the_middle_nothing_acknowledged_is_lost(
 ) -> None:
     data = large.read_bytes()
     path = announce(ingest, len(data))
-    acknowledged = 0
-    for round_ in range(2):
+    safe = 0
+    for _ in range(2):
         server = servers()
         ingest.url = server.url
-        kept = int(
-            httpx.head(server.url + path, headers=ingest.call.headers(ME) | TUS, trust_env=False).headers[
-                "Upload-Offset"
-            ]
-        )
-        assert kept >= acknowledged
-        with raw_patch(ingest, path, kept, len(data) - kept) as line:
-            upto = kept + len(data) // 5
-            line.sendall(data[kept:upto])
-            eventually(lambda: durable(ingest) > kept)
-            line.sendall(data[upto : upto + 300_000 * round_])
-            server.kill()
-        acknowledged = durable(ingest)
-    server = servers()
-    kept = int(
-        httpx.head(server.url + path, headers=ingest.call.headers(ME) | TUS, trust_env=False).headers["Upload-Offset"]
-    )
-    assert kept >= acknowledged > 0
+        assert offset_at(ingest, path) == safe
+        safe = kill_while_sending(ingest, server, path, data, safe)
+    ingest.url = servers().url
+    kept = offset_at(ingest, path)
+    assert kept == safe > 0
     headers = ingest.call.headers(ME) | TUS | BODY | {"Upload-Offset": str(kept)}
-    reply = httpx.patch(server.url + path, headers=headers, content=data[kept:], trust_env=False, timeout=30)
+    reply = httpx.patch(ingest.url + path, headers=headers, content=data[kept:], trust_env=False, timeout=30)
     assert reply.status_code == 204
     ingest.do_jobs()
     [received] = ingest.told(events.MediaReceived)
     assert isinstance(received, events.MediaReceived)
     assert received.original.sha256 == hashlib.sha256(data).hexdigest()
+
+
+def offset_at(ingest: UnderTest, path: str) -> int:
+    """Ask the server process over a connection of its own."""
+    reply = httpx.head(ingest.url + path, headers=ingest.call.headers(ME) | TUS, trust_env=False)
+    return int(reply.headers["Upload-Offset"])
+
+
+def kill_while_sending(ingest: UnderTest, server: Server, path: str, data: bytes, at: int) -> int:
+    """Send steadily, kill the server as soon as something became durable, and tell how much that is."""
+    cut = threading.Event()
+    with raw_patch(ingest, path, at, len(data) - at) as line:
+
+        def send() -> None:
+            sent = at
+            while sent < len(data) and not cut.wait(0.02):
+                try:
+                    line.sendall(data[sent : sent + 16_384])
+                except OSError:
+                    return
+                sent += 16_384
+
+        sender = threading.Thread(target=send)
+        sender.start()
+        eventually(lambda: durable(ingest) > at)
+        server.kill()
+        cut.set()
+        sender.join()
+    assert durable(ingest) < len(data)
+    return durable(ingest)
 
 
 def durable(ingest: UnderTest) -> int:
