@@ -14,11 +14,13 @@ from uuid import UUID
 import sqlalchemy
 import uuid_utils.compat
 from sqlalchemy import DateTime, Engine, MetaData, func
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
-from sqlalchemy.types import JSON, Uuid
+from sqlalchemy.types import JSON, TypeEngine, Uuid
 
 __all__ = [
+    "TYPES",
     "DatabaseUnavailable",
     "Timestamp",
     "base",
@@ -26,6 +28,7 @@ __all__ = [
     "dispose",
     "driver_url",
     "engine",
+    "metadata",
     "new_id",
     "now",
     "ready",
@@ -43,6 +46,17 @@ _NAMES = {
 }
 
 
+_JSON = JSON().with_variant(JSONB(), "postgresql")
+TYPES: dict[Any, TypeEngine[Any]] = {
+    UUID: Uuid(),
+    datetime: Timestamp,
+    dict[str, Any]: _JSON,
+    list[Any]: _JSON,
+    list[dict[str, Any]]: _JSON,
+}
+"""The column types of annotations, for a base's ``type_annotation_map``."""
+
+
 class DatabaseUnavailable(Exception):
     """PostgreSQL can't be reached, or ended the connection. Trying again later is right."""
 
@@ -54,19 +68,20 @@ class _Runtime:
     sessions: sessionmaker[Session] | None = None
 
 
+def metadata() -> MetaData:
+    """Make the metadata of one service's models: constraints get the same names everywhere."""
+    return MetaData(naming_convention=_NAMES)
+
+
 def base() -> type[DeclarativeBase]:
-    """Make the declarative base of one service's models."""
-    from sqlalchemy.dialects.postgresql import JSONB
+    """Make the declarative base of one service's models.
+
+    A module that mypy checks declares it itself: ``class Base(DeclarativeBase)`` with ``metadata()`` and ``TYPES``.
+    """
 
     class Base(DeclarativeBase):
         metadata = MetaData(naming_convention=_NAMES)
-        type_annotation_map = {  # noqa: RUF012  SQLAlchemy reads it as is
-            UUID: Uuid(),
-            datetime: Timestamp,
-            dict[str, Any]: JSON().with_variant(JSONB(), "postgresql"),
-            list[Any]: JSON().with_variant(JSONB(), "postgresql"),
-            list[dict[str, Any]]: JSON().with_variant(JSONB(), "postgresql"),
-        }
+        type_annotation_map = TYPES
 
     return Base
 

@@ -7,11 +7,16 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, Text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from libs import database
 
-Base = database.base()
+
+class Base(DeclarativeBase):
+    """Catalog's tables."""
+
+    metadata = database.metadata()
+    type_annotation_map = database.TYPES
 
 
 class Media(Base):

@@ -112,7 +112,7 @@ def clips_of(session: Session, recording_id: UUID) -> Sequence[Media]:
     return session.scalars(select(Media).where(Media.parent_id == recording_id).order_by(Media.id)).all()
 
 
-def _matching(wanted: Filter) -> Select[tuple[Media]]:
+def _matching(wanted: Filter) -> Select[Media]:
     chosen = select(Media)
     if wanted.owner_id is not None:
         chosen = chosen.where(Media.owner_id == wanted.owner_id)

@@ -7,13 +7,18 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from libs import database
 from libs.contracts import moments as contracts
 from services.highlight.states import SearchState, moved
 
-Base = database.base()
+
+class Base(DeclarativeBase):
+    """Highlight's tables."""
+
+    metadata = database.metadata()
+    type_annotation_map = database.TYPES
 
 
 class Search(Base):
