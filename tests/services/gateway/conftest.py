@@ -19,8 +19,6 @@ from tests.services.gateway.services import Auth, Service, make_services
 
 SECRET = "0123456789abcdef0123456789abcdef"
 
-Start = Callable[..., str]
-
 
 @pytest.fixture(scope="session")
 def running(keys: Keys) -> Iterator[dict[str, Service]]:
@@ -49,38 +47,50 @@ def auth(services: dict[str, Service]) -> Auth:
     return cast("Auth", services["auth"])
 
 
+def settings(services: dict[str, Service], valkey: Valkey, keys: Keys, **changed: Any) -> GatewaySettings:
+    usual: dict[str, Any] = {
+        "redis_url": valkey.url,
+        "service_key": keys.private["gateway"],
+        "csrf_secret": SECRET,
+        "service_urls": {name: service.url for name, service in services.items()},
+    }
+    return GatewaySettings(**usual | changed)
+
+
+@pytest.fixture(scope="session")
+def standing(running: dict[str, Service], valkey: Valkey, keys: Keys) -> Iterator[str]:
+    """A gateway that remembers no identities and limits no rates, for all tests that change no settings; its address."""
+    endless = dict.fromkeys(("sign_in_limit", "sign_up_limit", "import_limit"), "1000000/minute")
+    with served(create(settings(running, valkey, keys, identity_ttl=0, **endless))) as address:
+        yield address
+
+
 @pytest.fixture
-def gateway(services: dict[str, Service], valkey: Valkey, keys: Keys, tmp_path: Path) -> Iterator[Start]:
-    """Start a gateway with some settings changed; its address."""
+def address(standing: str, services: dict[str, Service]) -> str:
+    """The standing gateway's address."""
+    del services
+    return standing
+
+
+@pytest.fixture
+def client(address: str) -> Iterator[httpx.Client]:
+    """A client of the standing gateway."""
+    with httpx.Client(base_url=address, trust_env=False, timeout=20) as made:
+        yield made
+
+
+@pytest.fixture
+def connect(
+    services: dict[str, Service], valkey: Valkey, keys: Keys, tmp_path: Path
+) -> Iterator[Callable[..., httpx.Client]]:
+    """Start a gateway of one's own with some settings changed; a client of it. Nothing was counted before."""
     with redis.Redis.from_url(valkey.url) as connection:
         connection.flushall()
     with ExitStack() as stack:
 
-        def start(**changed: Any) -> str:
-            settings: dict[str, Any] = {
-                "redis_url": valkey.url,
-                "service_key": keys.private["gateway"],
-                "csrf_secret": SECRET,
-                "service_urls": {name: service.url for name, service in services.items()},
-                "web_dist": tmp_path / "dist",
-            }
-            return stack.enter_context(served(create(GatewaySettings(**settings | changed))))
-
-        yield start
-
-
-@pytest.fixture
-def connect(gateway: Start) -> Iterator[Callable[..., httpx.Client]]:
-    """Start a gateway with some settings changed; a client of it."""
-    with ExitStack() as stack:
-
         def make(**changed: Any) -> httpx.Client:
-            return stack.enter_context(httpx.Client(base_url=gateway(**changed), trust_env=False, timeout=20))
+            chosen = settings(services, valkey, keys, **{"web_dist": tmp_path / "dist"} | changed)
+            address = stack.enter_context(served(create(chosen)))
+            return stack.enter_context(httpx.Client(base_url=address, trust_env=False, timeout=20))
 
         yield make
-
-
-@pytest.fixture
-def client(connect: Callable[..., httpx.Client]) -> httpx.Client:
-    """A client of a gateway with the usual settings."""
-    return connect()

@@ -14,13 +14,13 @@ Connect = Callable[..., httpx.Client]
 
 
 @pytest.fixture
-def built(client: httpx.Client, tmp_path: Path) -> httpx.Client:
+def built(connect: Connect, tmp_path: Path) -> httpx.Client:
     dist = tmp_path / "dist"
     (dist / "assets").mkdir(parents=True)
     (dist / "index.html").write_text("<!doctype html><title>Clipstead</title>")
     (dist / "assets" / "index-abc123.js").write_text("console.log(1)")
     (dist / "favicon.svg").write_text("<svg/>")
-    return client
+    return connect()
 
 
 @pytest.mark.parametrize("path", ["/", "/library", "/recordings/0190-abc", "/index.html"])
@@ -54,8 +54,8 @@ def test_pages_are_only_read(built: httpx.Client) -> None:
     assert (reply.status_code, reply.headers["allow"]) == (405, "GET, HEAD")
 
 
-def test_an_app_that_is_not_built_says_how(client: httpx.Client) -> None:
-    reply = client.get("/")
+def test_an_app_that_is_not_built_says_how(connect: Connect) -> None:
+    reply = connect().get("/")
 
     assert reply.status_code == 503
     assert "npm run build" in reply.text

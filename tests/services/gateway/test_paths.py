@@ -6,7 +6,6 @@ import pytest
 
 from gateway.paths import refuse
 from tests.services.gateway import raw
-from tests.services.gateway.conftest import Start
 from tests.services.gateway.services import Service
 
 CONFUSING = [
@@ -35,8 +34,8 @@ CONFUSING = [
 
 
 @pytest.mark.parametrize("path", CONFUSING)
-def test_confusing_paths_reach_no_service(path: str, gateway: Start, services: dict[str, Service]) -> None:
-    reply = raw.get(gateway(), path)
+def test_confusing_paths_reach_no_service(path: str, address: str, services: dict[str, Service]) -> None:
+    reply = raw.get(address, path)
 
     assert reply.status == 400
     assert reply.headers["content-type"] == "application/problem+json"
@@ -48,27 +47,27 @@ def test_confusing_paths_reach_no_service(path: str, gateway: Start, services: d
     "path",
     ["/api", "/api/", "/api/v1", "/api/v1/nothing", "/api/internal/resolve", "/api/v1/library/a/b", "/api/v1/library/"],
 )
-def test_unknown_paths_below_the_api_are_problems(path: str, gateway: Start) -> None:
-    reply = raw.get(gateway(), path)
+def test_unknown_paths_below_the_api_are_problems(path: str, address: str) -> None:
+    reply = raw.get(address, path)
 
     assert (reply.status, reply.json()["code"]) == (404, "not_found")
 
 
 @pytest.mark.parametrize("path", ["/internal/resolve", "/internal/system", "/v1/library", "/metrics", "/health/other"])
-def test_what_only_services_may_ask_is_not_there(path: str, gateway: Start, services: dict[str, Service]) -> None:
-    assert raw.get(gateway(), path).status == 404
+def test_what_only_services_may_ask_is_not_there(path: str, address: str, services: dict[str, Service]) -> None:
+    assert raw.get(address, path).status == 404
     assert not any(service.seen for service in services.values())
 
 
 @pytest.mark.parametrize("segment", ["a%20b", "a;b", "a:b", "a@b", "%c3%a9", "x" * 201])
-def test_a_parameter_is_one_plain_word(segment: str, gateway: Start, services: dict[str, Service]) -> None:
-    assert raw.get(gateway(), f"/api/v1/library/{segment}").status == 404
+def test_a_parameter_is_one_plain_word(segment: str, address: str, services: dict[str, Service]) -> None:
+    assert raw.get(address, f"/api/v1/library/{segment}").status == 404
     assert not services["catalog"].seen
 
 
-def test_a_path_that_exists_names_its_verbs(gateway: Start) -> None:
+def test_a_path_that_exists_names_its_verbs(address: str) -> None:
     reply = raw.ask(
-        gateway(), b"PUT /api/v1/clips HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+        address, b"PUT /api/v1/clips HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
     )
 
     assert reply.status == 405
@@ -88,7 +87,7 @@ def test_broken_addresses_are_refused(path: bytes, query: bytes) -> None:
     assert refuse(path, query) is not None
 
 
-def test_enormous_headers_are_refused(gateway: Start) -> None:
-    reply = raw.get(gateway(), "/api/v1/session", "X-Long: " + "a" * 40_000)
+def test_enormous_headers_are_refused(address: str) -> None:
+    reply = raw.get(address, "/api/v1/session", "X-Long: " + "a" * 40_000)
 
     assert reply.status == 431

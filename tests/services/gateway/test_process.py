@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -43,34 +44,49 @@ class Running:
             assert self.process.poll() is None, "the gateway did not start"
             return False
 
+    def end(self) -> None:
+        self.client.close()
+        self.process.kill()
+        self.process.wait()
+
     def memory(self) -> int:
         return int(psutil.Process(self.process.pid).memory_info().rss)
 
 
-@pytest.fixture
-def gateway_process(
-    services: dict[str, Service], valkey: Valkey, keys: Keys, tmp_path: Path, auth: Auth
-) -> Iterator[Running]:
+@pytest.fixture(scope="module")
+def begin(
+    running: dict[str, Service], valkey: Valkey, keys: Keys, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[], Running]]:
+    """Start a gateway process."""
+    with ExitStack() as stack:
+
+        def process() -> Running:
+            port, metrics = free_port(), free_port()
+            environment = os.environ | {
+                "CLIPSTEAD_HOME": str(tmp_path_factory.mktemp("home")),
+                "CLIPSTEAD_PORT": str(port),
+                "CLIPSTEAD_METRICS_PORT": str(metrics),
+                "CLIPSTEAD_REDIS_URL": valkey.url,
+                "CLIPSTEAD_SERVICE_KEY": keys.private["gateway"],
+                "CLIPSTEAD_CSRF_SECRET": SECRET,
+                "CLIPSTEAD_SERVICE_URLS": ",".join(f"{name}={service.url}" for name, service in running.items()),
+            }
+            started = Running(environment, port, metrics)
+            stack.callback(started.end)
+            return started
+
+        yield process
+
+
+@pytest.fixture(scope="module")
+def gateway_process(begin: Callable[[], Running]) -> Running:
+    """A gateway process that several tests share."""
+    return begin()
+
+
+@pytest.fixture(autouse=True)
+def _somebody(auth: Auth) -> None:
     auth.admit("csk_all")
-    port, metrics = free_port(), free_port()
-    running = Running(
-        os.environ
-        | {
-            "CLIPSTEAD_HOME": str(tmp_path),
-            "CLIPSTEAD_PORT": str(port),
-            "CLIPSTEAD_METRICS_PORT": str(metrics),
-            "CLIPSTEAD_REDIS_URL": valkey.url,
-            "CLIPSTEAD_SERVICE_KEY": keys.private["gateway"],
-            "CLIPSTEAD_CSRF_SECRET": SECRET,
-            "CLIPSTEAD_SERVICE_URLS": ",".join(f"{name}={service.url}" for name, service in services.items()),
-        },
-        port,
-        metrics,
-    )
-    yield running
-    running.client.close()
-    running.process.kill()
-    running.process.wait()
 
 
 def test_large_bodies_cost_no_memory(gateway_process: Running) -> None:
@@ -114,8 +130,9 @@ def test_measurements_have_a_port_of_their_own(gateway_process: Running) -> None
     assert "0190-secret" not in told
 
 
-def test_a_stop_lets_requests_finish_and_ends_feeds(gateway_process: Running, services: dict[str, Service]) -> None:
-    catalog, client, finished = services["catalog"], gateway_process.client, []
+def test_a_stop_lets_requests_finish_and_ends_feeds(begin: Callable[[], Running], services: dict[str, Service]) -> None:
+    stopped = begin()
+    catalog, client, finished = services["catalog"], stopped.client, []
     slow = threading.Thread(target=lambda: finished.append(client.get("/api/v1/library/slow").status_code))
     with client.stream("GET", "/api/v1/events", headers=KEY) as feed:
         parts = feed.iter_raw()
@@ -123,10 +140,10 @@ def test_a_stop_lets_requests_finish_and_ends_feeds(gateway_process: Running, se
         slow.start()
         wait_until(lambda: any(seen.target == "/v1/library/slow" for seen in catalog.seen))
 
-        gateway_process.process.send_signal(signal.SIGTERM)
+        stopped.process.send_signal(signal.SIGTERM)
 
         assert list(parts) == []
     catalog.go_on.set()
     slow.join(10)
     assert finished == [200]
-    assert gateway_process.process.wait(10) in (0, -signal.SIGTERM)
+    assert stopped.process.wait(10) in (0, -signal.SIGTERM)

@@ -10,7 +10,6 @@ import httpx
 import pytest
 
 from tests.services.gateway import raw
-from tests.services.gateway.conftest import Start
 from tests.services.gateway.services import CHUNK, Auth, Service
 from tests.services.gateway.waiting import wait_until
 
@@ -50,9 +49,9 @@ def test_a_body_of_known_length_keeps_it(client: httpx.Client, services: dict[st
     assert seen.header("transfer-encoding") is None
 
 
-def test_the_beginning_of_a_body_arrives_before_its_end_is_sent(gateway: Start, services: dict[str, Service]) -> None:
+def test_the_beginning_of_a_body_arrives_before_its_end_is_sent(address: str, services: dict[str, Service]) -> None:
     ingest = services["ingest"]
-    with raw.opened(gateway()) as connection:
+    with raw.opened(address) as connection:
         begin_upload(connection, announced=2_000_000, sent=500_000)
         wait_until(lambda: ingest.received == 500_000)
         connection.sendall(b"x" * 1_500_000)
@@ -60,10 +59,10 @@ def test_the_beginning_of_a_body_arrives_before_its_end_is_sent(gateway: Start, 
 
 
 def test_a_client_that_leaves_in_the_middle_takes_the_upload_with_it(
-    gateway: Start, services: dict[str, Service]
+    address: str, services: dict[str, Service]
 ) -> None:
     ingest = services["ingest"]
-    connection = raw.opened(gateway())
+    connection = raw.opened(address)
     begin_upload(connection, announced=2_000_000, sent=500_000)
     wait_until(lambda: ingest.received == 500_000)
     connection.close()
@@ -98,8 +97,8 @@ def test_a_client_that_closes_a_feed_closes_it_at_the_service(
     assert services["catalog"].left.wait(10)
 
 
-def test_a_client_that_does_not_wait_for_the_reply_ends_the_work(gateway: Start, services: dict[str, Service]) -> None:
-    connection = raw.opened(gateway())
+def test_a_client_that_does_not_wait_for_the_reply_ends_the_work(address: str, services: dict[str, Service]) -> None:
+    connection = raw.opened(address)
     connection.sendall(b"GET /api/v1/library/slow HTTP/1.1\r\nHost: localhost\r\n\r\n")
     wait_until(lambda: bool(services["catalog"].seen))
     connection.close()
@@ -250,9 +249,8 @@ def test_a_json_body_may_not_be_endless(connect: Connect, services: dict[str, Se
     assert client.post("/api/v1/clips", content=iter([b" " * 600] * 3), headers=headers).status_code == 413
 
 
-def test_a_client_that_stops_sending_is_told(gateway: Start) -> None:
-    address = gateway(body_timeout=0.2)
-    with raw.opened(address) as connection:
+def test_a_client_that_stops_sending_is_told(connect: Connect) -> None:
+    with raw.opened(str(connect(body_timeout=0.2).base_url)) as connection:
         begin_upload(connection, announced=1000, sent=10)
         assert b" 408 " in connection.recv(4096)
 

@@ -86,7 +86,8 @@ def test_services_learn_who_acts_from_a_token_meant_for_them(
     assert str(principal.session_id) in {identity["session_id"] for identity in auth.identities.values()}
 
 
-def test_signing_out_ends_the_session_at_once(client: httpx.Client, auth: Auth) -> None:
+def test_signing_out_ends_the_session_at_once(connect: Connect) -> None:
+    client = connect(identity_ttl=5)
     stolen = sign_in(client).cookies["clipstead"]
     csrf = token_of(client)  # the identity is cached now
     assert client.get("/api/v1/clips").status_code == 200
