@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from gateway.cli.pipeline import Clip, Run, stage_seconds
 
 __all__ = ["as_json", "print_tables"]
+
+PLAIN_WIDTH = 160  # characters
 
 
 def as_json(run: Run, clips: list[Clip]) -> dict[str, Any]:
@@ -31,42 +35,52 @@ def as_json(run: Run, clips: list[Clip]) -> dict[str, Any]:
 
 
 def print_tables(run: Run, clips: list[Clip]) -> None:
-    """Print each clip with its span, score, reason and files, and the time that each stage took."""
-    console = Console()
-    _about(console, run)
-    for clip in clips:
-        console.print(_card(clip))
-    stages = "   ".join(f"{name} {seconds:.1f} s" for name, seconds in stage_seconds(run.recording).items())
-    console.print(f"Time taken: {stages}", highlight=False)
-
-
-def _about(console: Console, run: Run) -> None:
-    transcript = run.recording["transcript"]
-    if not transcript:
-        return
-    quality = ", draft quality" if transcript["quality"] == "draft" else ""
-    speakers = transcript["speakers"]
-    console.print(
-        f"{run.recording['title']}: {run.recording['duration']:.0f} s, {transcript['words']} words by "
-        f"{speakers} speaker{'s' if speakers != 1 else ''} ({transcript['engine']}{quality}); "
-        f"moments chosen by {run.recording.get('chosen_by') or 'you'}",
-        highlight=False,
+    """Print each clip with its span, score, reason, files and link, and the time that each stage took."""
+    console = _console()
+    _say(console, _about(run))
+    console.print(_table(clips))
+    for number, clip in enumerate(clips, 1):
+        for file in clip.files:
+            _say(console, f"{number}  {file['path']}  {file['width']}×{file['height']}, {file['duration']:.1f} s")
+        if clip.share_url:
+            _say(console, f"   {clip.share_url}")
+    _say(
+        console,
+        "Time taken: " + ", ".join(f"{name} {took:.1f} s" for name, took in stage_seconds(run.recording).items()),
     )
 
 
-def _card(clip: Clip) -> Table:
-    view = clip.view
-    table = Table(title=view["title"], title_justify="left", title_style="bold", show_header=False, box=None)
-    table.add_column(style="dim")
-    table.add_column(overflow="fold")
-    table.add_row("span", f"{_clock(view['start'])} – {_clock(view['end'])}")
-    if view["score"] is not None:
-        table.add_row("score", f"{view['score']:.2f}")
-    table.add_row("why", view["reason"] or "")
-    for file in clip.files:
-        table.add_row("file", f"{file['path']}  {file['width']}×{file['height']}, {file['duration']:.1f} s")
-    if clip.share_url:
-        table.add_row("link", clip.share_url)
+def _console() -> Console:
+    """As wide as the terminal; where there is none, wide enough that no reader has to put words together again."""
+    console = Console()
+    return console if console.is_terminal else Console(width=PLAIN_WIDTH)
+
+
+def _say(console: Console, line: str) -> None:
+    """Print a line as it is: paths and links are there to be copied, so nothing wraps them."""
+    console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _about(run: Run) -> str:
+    recording, transcript = run.recording, run.recording["transcript"]
+    quality = ", draft quality" if transcript["quality"] == "draft" else ""
+    speakers = transcript["speakers"]
+    return (
+        f"{recording['title']}: {recording['duration']:.0f} s, {transcript['words']} words by {speakers} "
+        f"speaker{'' if speakers == 1 else 's'} ({transcript['engine']}{quality}); "
+        f"moments chosen by {recording.get('chosen_by') or 'you'}"
+    )
+
+
+def _table(clips: list[Clip]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD)
+    for heading in ("#", "Clip", "Span", "Score", "Why"):
+        table.add_column(heading, justify="right" if heading in {"#", "Score"} else "left", no_wrap=heading == "Span")
+    for number, clip in enumerate(clips, 1):
+        view = clip.view
+        score = "" if view["score"] is None else f"{view['score']:.2f}"
+        span = f"{_clock(view['start'])} – {_clock(view['end'])}"
+        table.add_row(str(number), escape(view["title"]), span, score, escape(view["reason"] or ""))
     return table
 
 

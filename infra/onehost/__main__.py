@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 
 from infra.onehost import commands
@@ -52,6 +53,9 @@ def main() -> int:
     except (CannotStart, ValueError) as problem:
         print(problem, file=sys.stderr)
         return 1
+    except BrokenPipeError:  # whoever read us has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt:
         return 130
 

@@ -20,7 +20,7 @@ def answers_http(port: int, path: str) -> Check:
 
     async def check(_pid: int) -> bool:
         reply = await _ask(port, request)
-        return reply.startswith(b"HTTP/1.1 200")
+        return reply.startswith(b"HTTP/1.") and reply[9:12] == b"200"
 
     return check
 

@@ -77,7 +77,8 @@ class Supervisor:
         # What runs other programs doesn't wait for the import of ours.
         tasks = [asyncio.create_task(self._keep(child)) for child in self._children if not child.process.needs]
         await asyncio.sleep(0)
-        spawn.preload()
+        if any(child.process.program.module for child in self._children):
+            spawn.preload()
         tasks += [asyncio.create_task(self._keep(child)) for child in self._children if child.process.needs]
         chores = [asyncio.create_task(chore) for chore in (self._cap_logs(), self._print_logs(), self._watch_owner())]
         try:
@@ -97,12 +98,16 @@ class Supervisor:
 
     async def _all_ready(self, tasks: Sequence[asyncio.Task[None]]) -> bool:
         """Wait until everything essential is ready (True), or until told to stop (False)."""
-        essential = [child.ready.wait() for child in self._children if child.process.essential]
-        ready = asyncio.ensure_future(asyncio.gather(*essential))
-        return await self._first(ready, tasks)
+
+        async def everything() -> None:
+            for child in self._children:
+                if child.process.essential:
+                    await child.ready.wait()
+
+        return await self._first(asyncio.create_task(everything()), tasks)
 
     async def _until_stopped(self, tasks: Sequence[asyncio.Task[None]]) -> None:
-        await self._first(asyncio.ensure_future(self._stopping.wait()), tasks)
+        await self._first(asyncio.create_task(self._stopping.wait()), tasks)
 
     async def _first(self, wanted: asyncio.Future[Any], tasks: Sequence[asyncio.Task[None]]) -> bool:
         """Wait for ``wanted``; a stop ends the wait, and so does the failure of a task, which is raised."""
@@ -212,7 +217,8 @@ class _Child:
     async def stop(self, kill: asyncio.Event) -> None:
         """Ask the process to end; after its grace, or when ``kill`` is set, end it and all that it started."""
         if not self._alive():
-            self._mark("done" if self.state.state == "done" else "stopped")
+            if self.state.state not in {"done", "failed"}:
+                self._mark("stopped")
             return
         assert self.state.identity is not None
         pid = self.state.identity.pid
