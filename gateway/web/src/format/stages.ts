@@ -48,7 +48,7 @@ export function amount(stage: Stage): string {
     return `${Math.floor(stage.done)} of ${stage.total} ${stage.total === 1 ? 'clip' : 'clips'}`;
   }
   const share = fraction(stage);
-  return share === null ? '' : `${Math.round(share * 100)}%`;
+  return share === null || stage.state === 'done' ? '' : `${Math.round(share * 100)}%`;
 }
 
 function joined(done: string, total: string | null): string {

@@ -51,7 +51,7 @@ export function MakeClipDialog({ media, draft, onClose }: MakeClipDialogProps) {
       <form className="stack" onSubmit={submit}>
         <label className="field">
           <span>Title</span>
-          <input value={title} maxLength={300} onChange={(event) => setTitle(event.target.value)} />
+          <input value={title} maxLength={200} onChange={(event) => setTitle(event.target.value)} />
         </label>
         <PresetPicker presets={presets} value={preset} onChange={setPreset} />
         <div className="span-fields">

@@ -73,7 +73,7 @@ function TitleForm({ title, onSave, onCancel }: TitleFormProps) {
     <form className="title-form" onSubmit={submit}>
       <input
         aria-label="Title"
-        maxLength={300}
+        maxLength={200}
         value={text}
         ref={focusAll}
         onChange={(event) => setText(event.target.value)}
