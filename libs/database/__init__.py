@@ -23,7 +23,6 @@ __all__ = [
     "TYPES",
     "DatabaseUnavailable",
     "Timestamp",
-    "base",
     "configure",
     "dispose",
     "driver_url",
@@ -71,19 +70,6 @@ class _Runtime:
 def metadata() -> MetaData:
     """Make the metadata of one service's models: constraints get the same names everywhere."""
     return MetaData(naming_convention=_NAMES)
-
-
-def base() -> type[DeclarativeBase]:
-    """Make the declarative base of one service's models.
-
-    A module that mypy checks declares it itself: ``class Base(DeclarativeBase)`` with ``metadata()`` and ``TYPES``.
-    """
-
-    class Base(DeclarativeBase):
-        metadata = MetaData(naming_convention=_NAMES)
-        type_annotation_map = TYPES
-
-    return Base
 
 
 def new_id() -> UUID:

@@ -104,7 +104,7 @@ class ServiceSettings(SharedSettings):
     database_url: SecretStr = SecretStr("")  # postgresql://role:password@host:port/clipstead
     database_pool: Annotated[int, Field(ge=1, le=100)] = 10
     storage_url: SecretStr = SecretStr("")  # file:///absolute/folder, or s3://key:secret@host:port/bucket[?secure=0]
-    work_dir: Path = Path()  # scratch of this service; empty: <home>/work/<service>
+    work_dir: Path = Path()  # scratch of this service: an absolute folder, or one under <home>/work
 
     @field_validator("work_dir", mode="after")
     @classmethod

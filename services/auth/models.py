@@ -6,13 +6,19 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import ARRAY, ForeignKey, LargeBinary, Text, text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from libs import database
 
 __all__ = ["ApiKey", "Base", "Session", "User"]
 
-Base = database.base()
+
+class Base(DeclarativeBase):
+    """This service's tables."""
+
+    metadata = database.metadata()
+    type_annotation_map = database.TYPES
+
 
 _WHEN_MADE = text("clock_timestamp()")
 

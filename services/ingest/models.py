@@ -7,14 +7,19 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, ForeignKey, Index, text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from libs import database
 from services.ingest.states import State, move
 
 __all__ = ["Base", "Original", "Recording"]
 
-Base = database.base()
+
+class Base(DeclarativeBase):
+    """This service's tables."""
+
+    metadata = database.metadata()
+    type_annotation_map = database.TYPES
 
 
 class Recording(Base):

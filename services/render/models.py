@@ -7,13 +7,19 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, Index, UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from libs import database
 from services.render.plans import Plan
 from services.render.states import RenditionState, moved
 
-Base = database.base()
+
+class Base(DeclarativeBase):
+    """This service's tables."""
+
+    metadata = database.metadata()
+    type_annotation_map = database.TYPES
+
 
 MIME = "video/mp4"
 

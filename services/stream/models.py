@@ -7,13 +7,19 @@ from typing import Literal
 from uuid import UUID
 
 from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, Text, text
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from libs import database
 
 __all__ = ["Appearance", "Base", "Deliverable", "Grant", "Play", "Share", "Visibility"]
 
-Base = database.base()
+
+class Base(DeclarativeBase):
+    """This service's tables."""
+
+    metadata = database.metadata()
+    type_annotation_map = database.TYPES
+
 
 Visibility = Literal["private", "unlisted", "public"]
 

@@ -7,12 +7,17 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from libs import database
 from libs.contracts import transcripts as contracts
 
-Base = database.base()
+
+class Base(DeclarativeBase):
+    """This service's tables."""
+
+    metadata = database.metadata()
+    type_annotation_map = database.TYPES
 
 
 class Recording(Base):
