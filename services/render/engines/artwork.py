@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from services.render.engines.typeface import FONTS
+from services.render.engines import FONTS
 
 GRAIN = 1.6  # standard deviation of the noise that hides banding, of 255
 

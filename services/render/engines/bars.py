@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.render.engines import SAMPLE_RATE
-from services.render.engines.ass import Document, Style, inline, rounded
+from services.render.engines.ass import Document, Style
 
 WINDOW = 1024  # samples, 64 ms
 LOWEST, HIGHEST = 90.0, 5000.0  # Hz
+HAIRLINE = 1.0  # pixels
 FALL = 0.78  # of its height that a bar keeps from one frame to the next
 
 Levels = NDArray[np.float32]
@@ -67,23 +68,34 @@ def _fall(height: Levels) -> Levels:
 def draw(
     document: Document, height: Levels, fps: float, box: tuple[float, float, float, float], colours: tuple[str, str]
 ) -> None:
-    """Add one event a frame and colour. Bars fill ``box`` (x, y, width, height), mirrored both ways, low bands inside."""
-    document.styles.append(Style("Bars", "Inter SemiBold", 20, anchor=7))
+    """Add one event a frame and colour. Bars fill ``box`` (x, y, width, height), mirrored both ways, low bands inside.
+
+    A bar is a hairline with a wide outline, which libass rounds: a sixth of the text that rounded corners would take.
+    """
     bands = height.shape[1]
     mirrored = np.concatenate([height[:, ::-1], height], axis=1)
-    groups = _gradient(colours, bands)
     x, y, width, tall = box
     pitch = width / (2 * bands)
     thick = pitch * 0.56
-    for i, row in enumerate(mirrored):
-        begin, end = (i - 0.5) / fps, (i + 0.5) / fps
-        for group, rgb in enumerate(groups):
-            shapes = []
-            for bar in _bars_of(group, len(groups), bands):
-                size = thick + float(row[bar]) * (tall - thick)
-                left = x + bar * pitch + (pitch - thick) / 2
-                shapes.append(rounded(left, y + (tall - size) / 2, thick, size, thick / 2))
-            document.add(2, max(0.0, begin), end, "Bars", f"{{\\an7\\pos(0,0)\\1c{inline(rgb)}\\p1}}{' '.join(shapes)}")
+    groups = _gradient(colours, bands)
+    for group, rgb in enumerate(groups):
+        edge = (thick - HAIRLINE) / 2
+        document.styles.append(
+            Style(f"Bars{group}", "Inter SemiBold", 20, fill=rgb, outline_colour=rgb, outline=edge, anchor=7)
+        )
+    lefts = x + (np.arange(2 * bands) + 0.5) * pitch - HAIRLINE / 2
+    halves = mirrored * (tall - thick) / 2 + HAIRLINE
+    for i, row in enumerate(halves):
+        begin, end = max(0.0, (i - 0.5) / fps), (i + 0.5) / fps
+        for group in range(len(groups)):
+            bars = _bars_of(group, len(groups), bands)
+            shapes = " ".join(_hairline(lefts[bar], y + tall / 2, row[bar]) for bar in bars)
+            document.add(2, begin, end, f"Bars{group}", f"{{\\pos(0,0)\\p1}}{shapes}")
+
+
+def _hairline(left: float, middle: float, half: float) -> str:
+    top, bottom, right = middle - half, middle + half, left + HAIRLINE
+    return f"m {left:.0f} {top:.1f} l {right:.0f} {top:.1f} {right:.0f} {bottom:.1f} {left:.0f} {bottom:.1f}"
 
 
 def _gradient(colours: tuple[str, str], bands: int) -> list[str]:

@@ -18,8 +18,8 @@ CLAUSE_ENDS = (",", ";", ":", "—", "–", "،", "、")
 PAUSE = 0.7  # seconds of silence that end a page
 LINGER = 0.6  # how long a page stays after its last word, if nothing follows
 LEAD = 0.08  # a page appears this much before its first word
-FEWEST = 0.12  # the shortest time for which a word is lit
-RTL = {"ar", "fa", "he", "iw", "ps", "sd", "ug", "ur", "yi"}
+SHORTEST = 0.25  # the least time for which a page is shown, if the clip has room
+BRIEFEST = 0.12  # the least time for which a word is lit
 
 
 @dataclass(frozen=True)
@@ -88,17 +88,35 @@ def cues(words: Sequence[dict[str, object]], start: float, end: float) -> list[C
 
 
 def pages(words: Sequence[Cue], look: Look, duration: float) -> list[Page]:
-    """Set all words of a clip of ``duration`` seconds. Pages follow each other without overlap."""
+    """Set all words of a clip of ``duration`` seconds. Pages follow each other without overlap, each long enough to see."""
     groups = _groups(_pieces(words, look), look)
-    starts = [max(0.0, group[0].start - LEAD) for group in groups]
-    for i in range(1, len(groups)):
-        starts[i] = max(starts[i], min(groups[i - 1][-1].end, groups[i][0].start))
-    ends = [min(duration, group[-1].end + LINGER) for group in groups]
+    starts = _starts(groups, duration)
     shown = []
     for i, group in enumerate(groups):
         following = starts[i + 1] if i + 1 < len(groups) else duration
-        shown.append(Page(_place(group, look), starts[i], min(ends[i], following)))
+        wanted = max(group[-1].end + LINGER, starts[i] + SHORTEST)
+        shown.append(Page(_place(group, look), starts[i], min(wanted, following)))
     return shown
+
+
+def _starts(groups: Sequence[Sequence[Cue]], duration: float) -> list[float]:
+    """When each page appears: a little before its first word, never while the last one is still spoken.
+
+    Where words crowd (a draft transcript may give several the same instant), pages are moved apart: later ones back from
+    earlier ones first, then all of them forward from the end of the clip.
+    """
+    shortest = min(SHORTEST, duration / max(1, len(groups)))
+    starts: list[float] = []
+    for i, group in enumerate(groups):
+        start = max(0.0, group[0].start - LEAD)
+        if i:
+            spoken = min(groups[i - 1][-1].end, group[0].start)
+            start = max(start, spoken, starts[-1] + shortest)
+        starts.append(start)
+    latest = duration
+    for i in reversed(range(len(starts))):
+        latest = starts[i] = min(starts[i], latest - shortest)
+    return starts
 
 
 def _pieces(words: Sequence[Cue], look: Look) -> list[Cue]:
@@ -227,7 +245,7 @@ def draw(document: Document, shown: Sequence[Page], look: Look) -> int:
 def _draw_word(document: Document, page: Page, word: Placed, following: float, look: Look) -> None:
     """Three states of one word, each where the others were: ahead, lit, spoken."""
     lit = min(max(word.cue.start, page.start), page.end)
-    out = min(page.end, max(min(following, word.cue.end + PAUSE / 2), lit + FEWEST))
+    out = min(page.end, max(min(following, word.cue.end + PAUSE / 2), lit + BRIEFEST))
     text = escape(word.cue.text)
     place = f"\\an5\\pos({word.x + word.width / 2:.1f},{word.y + look.face.drop(word.px):.1f})"
     ahead = f"\\alpha&H{round(look.ahead * 255):02X}&" if look.ahead else ""

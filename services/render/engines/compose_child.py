@@ -17,7 +17,8 @@ from services.render.engines import SAMPLE_RATE, artwork, audiogram, captions
 from services.render.engines.ass import Document
 from services.render.engines.typeface import heavy
 
-WITNESSES = 6
+WITNESSES = 6  # at most
+STEADY = 0.2  # seconds: a page shown for less may fall between two frames
 
 
 def compose(request: dict[str, Any], tell: child.Tell) -> dict[str, Any]:
@@ -38,7 +39,7 @@ def compose(request: dict[str, Any], tell: child.Tell) -> dict[str, Any]:
 def video_look(width: int, height: int, safe: tuple[float, float, float, float]) -> captions.Look:
     """Captions over a video: large in a tall frame, above the bottom of the safe area (top, right, bottom, left)."""
     tall = height > width * 1.2
-    px = min(width, height) * (0.082 if tall else 0.068)
+    px = min(width, height) * (0.088 if tall else 0.068)
     floor = height * (1 - max(safe[2], 0.15))
     centre = height * 0.70 if tall else floor
     return captions.Look(
@@ -85,7 +86,8 @@ def _samples(path: str | None) -> NDArray[np.float32]:
 
 def _witnesses(pages: list[captions.Page]) -> list[dict[str, Any]]:
     """A few times with a word's box (x, y, width, height) each: there the finished picture must show type."""
-    chosen = [pages[i * (len(pages) - 1) // max(1, WITNESSES - 1)] for i in range(min(WITNESSES, len(pages)))]
+    steady = [page for page in pages if page.end - page.start >= STEADY]
+    chosen = [steady[i * (len(steady) - 1) // (WITNESSES - 1)] for i in range(WITNESSES)] if steady else []
     found = []
     for page in dict.fromkeys(chosen):
         word = max(page.words, key=lambda one: one.width)

@@ -68,12 +68,12 @@ def run(
         memory=MEMORY,
         file_size=LARGEST,
         cwd=cwd,
-        on_line=_Progress(advance),
+        on_line=Progress(advance),
         cancelled=cancelled,
     )
 
 
-class _Progress:
+class Progress:
     """Reads ``-progress`` lines (``out_time_us=1234``). ffmpeg prints them even while it hangs, so they prove no life."""
 
     def __init__(self, advance: Advance | None) -> None:
@@ -82,6 +82,7 @@ class _Progress:
         self._since = time.monotonic()
 
     def __call__(self, line: str) -> None:
+        """Hear one line. Raises ChildStalled where time stands still."""
         key, _, value = line.strip().partition("=")
         if key != "out_time_us" or not value.lstrip("-").isdigit():
             return

@@ -18,12 +18,11 @@ import ffmpeg
 
 from libs import process
 from libs.contracts.media import EngineSpan, Original
+from services.render.engines import FONTS, framing, sound
 from services.render.engines import ffmpeg as engine
-from services.render.engines import framing, sound
 from services.render.plans import Plan
 from services.render.presets import Target
 
-FONTS = Path(__file__).resolve().parents[1] / "fonts"
 CHILD_MEMORY = 3 * 1024**3  # bytes of address space for drawing and inspecting
 KEYFRAMES = 2.0  # seconds between them at most
 SLOWEST = 0.02  # of real time: a render slower than that is taken for hung

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fontTools.ttLib import TTFont
 
-FONTS = Path(__file__).resolve().parents[1] / "fonts"
+from services.render.engines import FONTS
 
 
 class Typeface:

@@ -24,7 +24,7 @@ def forget(event: events.MediaDeleted, delivery: Delivery) -> None:
     with database.transaction() as session:
         if not delivery.first(session):
             return
-        queries.locked(session, event.media_id).deleted_at = datetime.now(UTC)
+        queries.locked(session, event.media_id).deleted_at = database.now()
         gone = queries.below(session, event.media_id)
         keys = [key for clip in gone for rendition in clip.renditions for key in rendition.keys]
         for clip in gone:

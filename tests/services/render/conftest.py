@@ -18,42 +18,12 @@ from services.render.engines import ffmpeg, renderer
 from services.render.presets import TARGETS
 
 OWNER = UUID("018f0000-0000-7000-8000-000000000001")
-SAID = [
-    "So",
-    "here",
-    "is",
-    "the",
-    "thing",
-    "that",
-    "nobody",
-    "tells",
-    "you:",
-    "the",
-    "first",
-    "year",
-    "is",
-    "mostly",
-    "silence.",
-    "You",
-    "ship,",
-    "you",
-    "wait,",
-    "and",
-    "you",
-    "refresh",
-    "the",
-    "page",
-    "at",
-    "night.",
-    "Then",
-    "somebody",
-    "writes",
-    "back,",
-    "and",
-    "it",
-    "changes",
-    "everything!",
-]
+SENTENCES = (
+    "So here is the thing that nobody tells you: the first year is mostly silence.",
+    "You ship, you wait, and you refresh the page at night.",
+    "Then somebody writes back, and it changes everything!",
+)
+SAID = [word for sentence in SENTENCES for word in sentence.split()]
 # Noise in syllables at about -33 LUFS: gated like speech, and with its crest factor.
 BABBLE = "anoisesrc=color=pink:amplitude=0.5:seed=7:duration={0},tremolo=f=3.3:d=0.95,volume=-14dB"
 

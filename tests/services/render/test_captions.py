@@ -12,11 +12,11 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.render.engines import captions, ffmpeg
+from services.render.engines import FONTS, captions, ffmpeg
 from services.render.engines.ass import Document
 from services.render.engines.captions import Cue, Look
 from services.render.engines.compose_child import video_look
-from services.render.engines.typeface import FONTS, heavy, plain, wrap
+from services.render.engines.typeface import heavy, plain, wrap
 from services.render.presets import TARGETS
 from tests.services.render.conftest import words
 
@@ -67,8 +67,9 @@ def test_every_word_is_shown_inside_the_safe_area(drawn: Any, frame: Any) -> Non
 def test_pages_follow_each_other(drawn: Any) -> None:
     look = look_of(*SAFE[0])
     pages = captions.pages(captions.cues(laid_out(drawn), 0, 1000), look, 1000)
+    assert all(page.end - page.start >= captions.SHORTEST - 1e-6 for page in pages)
     for page, following in itertools.pairwise(pages):
-        assert page.start <= page.end <= following.start
+        assert page.end <= following.start
 
 
 def test_words_that_cross_the_bounds_are_cut_and_none_is_lost() -> None:

@@ -66,8 +66,7 @@ def test_a_clip_is_what_its_preset_says(rendered: Render, kind: str, preset: Pre
 
 def test_loudness_and_peak_are_right_after_encoding(rendered: Render, tmp_path: Path) -> None:
     done = rendered("sound", Preset.AUDIOGRAM)
-    with (tmp_path / "again").open("wb"):
-        heard = sound.measure(ffmpeg.source(done.path, "mov", 0, 6)["a:0"], 6, tmp_path)
+    heard = sound.measure(ffmpeg.source(done.path, "mov", 0, 6)["a:0"], 6, tmp_path)
     assert heard.loudness == pytest.approx(-14, abs=0.5)
     assert heard.peak <= -1.0
     assert done.level is not None
@@ -178,8 +177,8 @@ def test_a_clip_whose_captions_are_not_seen_is_refused(rendered: Render) -> None
     }
     with pytest.raises(process.ChildRefused, match="captions_missing"):
         process.run_module("services.render.engines.inspect_child", request, deadline=60)
+    longer: dict[str, Any] = request | {"duration": 2.5, "witnesses": []}
     with pytest.raises(process.ChildRefused, match="wrong_length"):
-        longer: dict[str, Any] = request | {"duration": 2.5, "witnesses": []}
         process.run_module("services.render.engines.inspect_child", longer, deadline=60)
 
 
@@ -189,6 +188,19 @@ def test_the_input_is_opened_by_the_demuxer_we_name_and_no_other(tmp_path: Path)
     playlist.write_text(f"#EXTM3U\n#EXTINF:1,\nfile://{secret}\n#EXT-X-ENDLIST\n")
     with pytest.raises(process.ChildFailed):
         sound.samples(sound.Cut(playlist, "mov", 0, 1), tmp_path)
+
+
+def test_a_hung_ffmpeg_is_noticed_though_it_goes_on_talking(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [100.0]
+    monkeypatch.setattr(ffmpeg.time, "monotonic", lambda: clock[0])
+    told: list[float] = []
+    listen = ffmpeg.Progress(told.append)
+    for done in ("N/A", "0", "500000", "500000"):
+        listen(f"out_time_us={done}")
+    clock[0] += ffmpeg.STALL + 1
+    with pytest.raises(process.ChildStalled):
+        listen("out_time_us=500000")
+    assert told == [0.0, 0.5]
 
 
 def _sharpness(part: np.ndarray[Any, Any]) -> float:
