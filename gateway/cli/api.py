@@ -20,7 +20,8 @@ __all__ = ["Api", "View"]
 View = dict[str, Any]
 """A recording or clip as the library shows it."""
 
-PATIENCE = 90.0  # seconds; a killed worker's job runs again within these, and a killed process much sooner
+FIRST_PATIENCE = 5.0  # seconds that a platform gets which never answered yet
+PATIENCE = 90.0  # seconds that one gets which did: any killed process is back long before
 AWAY = {502, 503, 504}
 HEARTBEAT_LIMIT = 40.0  # seconds; the feed has a heartbeat each 15 s
 
@@ -28,10 +29,9 @@ HEARTBEAT_LIMIT = 40.0  # seconds; the feed has a heartbeat each 15 s
 class Api:
     """A platform at a URL, asked on behalf of whoever the API key belongs to."""
 
-    def __init__(self, url: str, key: str = "", *, patience: float = PATIENCE) -> None:
-        """``patience`` is how long, in seconds, an unreachable platform is asked again."""
+    def __init__(self, url: str, key: str = "") -> None:
         self.url = url.rstrip("/")
-        self._patience = patience
+        self._answered = False
         self._http = httpx.Client(
             base_url=self.url,
             timeout=httpx.Timeout(30, connect=5),
@@ -73,6 +73,7 @@ class Api:
                     raise Unreachable(f"The connection to {self.url} was lost: {error}") from error
                 self._wait(pause, str(error))
                 continue
+            self._answered = True
             if reply.status_code in AWAY:
                 self._wait(pause, _problem(reply).args[0])
                 continue
@@ -132,7 +133,7 @@ class Api:
         """Growing pauses with jitter, until patience ends; the last one is negative."""
         began = time.monotonic()
         pause = 0.2
-        while time.monotonic() - began < self._patience:
+        while time.monotonic() - began < (PATIENCE if self._answered else FIRST_PATIENCE):
             yield pause * random.uniform(0.7, 1.3)  # noqa: S311  not a secret
             pause = min(3.0, pause * 1.6)
         yield -1.0
