@@ -16,7 +16,7 @@ import uuid_utils.compat
 from sqlalchemy import DateTime, Engine, MetaData, func
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
+from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.types import JSON, TypeEngine, Uuid
 
 __all__ = [
