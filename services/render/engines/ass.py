@@ -10,6 +10,7 @@ import unicodedata
 from dataclasses import dataclass, field
 
 WORD_JOINER = "\u2060"  # drawn as nothing by libass
+BY_ITS_LETTERS = -1  # the Encoding that lets libass find a text's direction (its own extension)
 JOINERS = {"\u200c", "\u200d"}  # Persian and emoji need them
 
 STYLE_FIELDS = (
@@ -91,7 +92,7 @@ class Style:
         shade = colour("#000000", self.shadow_alpha)
         return (
             f"Style: {self.name},{self.font},{self.size:.2f},{fill},{fill},{edge},{shade},0,0,0,0,"
-            f"100,100,0,0,1,{self.outline:.2f},{self.shadow:.2f},{self.anchor},0,0,0,1"
+            f"100,100,0,0,1,{self.outline:.2f},{self.shadow:.2f},{self.anchor},0,0,0,{BY_ITS_LETTERS}"
         )
 
 

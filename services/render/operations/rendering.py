@@ -166,7 +166,9 @@ class _Reporter:
         eta = (now - self._started) * (self._total - done) / done if done > 0 else None
         try:
             with database.transaction() as session:
-                rendition = _held(session, self._lease)
+                rendition = queries.rendition(session, UUID(self._lease.params["rendition_id"]))
+                if rendition is None:
+                    return  # deleted: the next heartbeat brings the cancel
                 rendition.progress = round(done / self._total, 3)
                 told = progress_of(rendition, self._clip, done, round(eta, 1) if eta is not None else None)
                 bus.publish(session, told)
