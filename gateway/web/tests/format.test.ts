@@ -88,6 +88,8 @@ describe('stages', () => {
     expect(progressLine(stage({ done: 62, total: 180, eta: 37 }))).toBe('1:02 of 3:00 · about 40 s left');
     expect(amount(stage({ unit: 'clips', done: 1, total: 3 }))).toBe('1 of 3 clips');
     expect(amount(stage({ unit: 'bytes', done: 12_400_000 }))).toBe('12.4 MB');
+    expect(amount(stage({ unit: 'steps', done: 1, total: 4 }))).toBe('25%');
+    expect(amount(stage({ state: 'done', done: 180, total: 180 }))).toBe('3:00');
   });
 
   it('claims no progress where there is no total', () => {

@@ -80,7 +80,7 @@ export const makeClip = (request: ClipRequest) => ask<{ id: string }>('/v1/clips
 
 export const retryClip = (id: string) => send(`/v1/clips/${id}/retry`, { method: 'POST' });
 
-export const presets = () => ask<{ items: Preset[] }>('/v1/presets');
+export const presets = () => ask<Preset[]>('/v1/presets');
 
 export const playback = (mediaId: string) =>
   ask<Playback>('/v1/playback', { method: 'POST', json: { media_id: mediaId } });

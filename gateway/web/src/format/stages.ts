@@ -39,20 +39,27 @@ export function fraction(stage: Stage): number | null {
   return Math.min(1, Math.max(0, stage.done / stage.total));
 }
 
-/** What was done of what there is: `12.4 MB of 80 MB`, `1:02 of 3:00`, `1 of 3 clips`. Empty where nothing is known. */
+/**
+ * What was done of what there is: `12.4 MB of 80 MB`, `1:02 of 3:00`, `1 of 3 clips`; of a finished stage, what there was.
+ * Empty where nothing is known.
+ */
 export function amount(stage: Stage): string {
-  if (stage.done === null || (stage.total === null && stage.done === 0)) return '';
-  if (stage.unit === 'bytes') return joined(bytes(stage.done), stage.total === null ? null : bytes(stage.total));
-  if (stage.unit === 'seconds') return joined(clock(stage.done), stage.total === null ? null : clock(stage.total));
-  if (stage.unit === 'clips' && stage.total !== null) {
-    return `${Math.floor(stage.done)} of ${stage.total} ${stage.total === 1 ? 'clip' : 'clips'}`;
+  const { done, total, unit } = stage;
+  if (done === null || (total === null && done === 0)) return '';
+  if (unit === 'steps') {
+    const share = fraction(stage);
+    return share === null || stage.state === 'done' ? '' : `${Math.round(share * 100)}%`;
   }
-  const share = fraction(stage);
-  return share === null || stage.state === 'done' ? '' : `${Math.round(share * 100)}%`;
+  if (total === null) return counted(done, unit);
+  if (stage.state === 'done') return counted(total, unit);
+  // Of clips the plain number comes first: "1 of 3 clips".
+  return `${unit === 'clips' ? Math.floor(done) : counted(done, unit)} of ${counted(total, unit)}`;
 }
 
-function joined(done: string, total: string | null): string {
-  return total === null ? done : `${done} of ${total}`;
+function counted(value: number, unit: 'bytes' | 'seconds' | 'clips'): string {
+  if (unit === 'bytes') return bytes(value);
+  if (unit === 'seconds') return clock(value);
+  return value === 1 ? '1 clip' : `${Math.floor(value)} clips`;
 }
 
 /** Amount and estimate of a running stage in one line. */

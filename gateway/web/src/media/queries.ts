@@ -2,12 +2,13 @@
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import * as api from '../api/endpoints';
 import type { Media } from '../api/types';
+import { visible } from '../live/cache';
 
 /** A list of recordings or clips, newest first, read page by page. */
 export function useLibrary(filter: api.LibraryFilter) {
   return useInfiniteQuery({
     queryKey: ['library', filter],
-    queryFn: ({ pageParam }) => api.library(filter, pageParam),
+    queryFn: async ({ pageParam }) => visible(await api.library(filter, pageParam)),
     initialPageParam: null as string | null,
     getNextPageParam: (page) => page.next_cursor,
     placeholderData: (previous) => previous,
@@ -27,6 +28,9 @@ export function usePlayback(id: string, wanted: boolean) {
       return { ...grant, url: here(grant.url), poster_url: grant.poster_url && here(grant.poster_url) };
     },
     enabled: wanted,
+    // Who plays a file hears of it a moment after the library does: "not found" may only mean "not yet".
+    retry: 5,
+    retryDelay: (attempt) => 300 * 2 ** attempt,
     // Asked for again well before the grant ends; what plays keeps the address that it began with.
     staleTime: 5 * 60_000,
     refetchOnWindowFocus: false,
@@ -54,6 +58,12 @@ export function useMoments(media: Media) {
 
 export function usePresets() {
   return useQuery({ queryKey: ['presets'], queryFn: api.presets, staleTime: Infinity });
+}
+
+/** The name of a look as people know it. */
+export function usePresetLabel(preset: string | null): string | null {
+  const presets = usePresets().data;
+  return presets?.find((one) => one.preset === preset)?.label ?? preset;
 }
 
 export function useSystem() {

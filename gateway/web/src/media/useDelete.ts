@@ -2,7 +2,7 @@ import { useQueryClient } from '@tanstack/react-query';
 import { deleteMedia } from '../api/endpoints';
 import { sentence } from '../api/http';
 import type { Media } from '../api/types';
-import { hide } from '../live/cache';
+import { bringBack, hide } from '../live/cache';
 import { useToast } from '../ui/toasts';
 
 const SECONDS_TO_UNDO = 7;
@@ -26,14 +26,14 @@ export function useDelete(): (media: Media) => void {
         client.removeQueries({ queryKey: ['media', media.id] });
       } catch (error) {
         toast({ text: sentence(error), tone: 'bad' });
+        await bringBack(client, media.id);
       }
-      await client.invalidateQueries({ queryKey: ['library'] });
     }
 
     function undo(): void {
       undoing.abort();
       clearTimeout(timer);
-      void client.invalidateQueries({ queryKey: ['library'] });
+      void bringBack(client, media.id);
     }
 
     const timer = setTimeout(() => void carryOut(), SECONDS_TO_UNDO * 1000);

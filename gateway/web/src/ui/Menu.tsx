@@ -43,21 +43,13 @@ export function Menu({ label, button, className = 'icon-button', children }: Men
       >
         {button}
       </button>
-      {open && <MenuPanel onPicked={() => setOpen(false)}>{children}</MenuPanel>}
-    </div>
-  );
-}
-
-function MenuPanel({ children, onPicked }: { children: ReactNode; onPicked: () => void }) {
-  const panel = useRef<HTMLDivElement>(null);
-  useEffect(() => {
-    const element = panel.current;
-    element?.addEventListener('click', onPicked);
-    return () => element?.removeEventListener('click', onPicked);
-  }, [onPicked]);
-  return (
-    <div className="menu-panel" ref={panel}>
-      {children}
+      {open && (
+        // What is inside has its own keys and clicks; each of them closes the panel on its way up.
+        // eslint-disable-next-line jsx-a11y/click-events-have-key-events, jsx-a11y/no-static-element-interactions
+        <div className="menu-panel" onClick={() => setOpen(false)}>
+          {children}
+        </div>
+      )}
     </div>
   );
 }

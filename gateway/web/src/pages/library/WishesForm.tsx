@@ -16,7 +16,7 @@ const LANGUAGES = ['ar', 'de', 'en', 'es', 'fr', 'he', 'hi', 'it', 'ja', 'ko', '
 /** What to ask for with the next recordings. */
 export function WishesForm() {
   const [wishes, setWishes] = useWishes();
-  const presets = usePresets().data?.items ?? [];
+  const presets = usePresets().data ?? [];
   const ids = useId();
   const length = LENGTHS.find((one) => one.min === wishes.min_duration) ?? USUAL;
 

@@ -3,6 +3,7 @@ import type { Media } from '../../api/types';
 import { fraction, progressLine, running } from '../../format/stages';
 import { clock } from '../../format/time';
 import { usePlayer } from '../../media/player';
+import { usePresetLabel } from '../../media/queries';
 import { Poster } from '../../media/Poster';
 import { StatusChip } from '../../media/StatusChip';
 import { useDelete } from '../../media/useDelete';
@@ -59,6 +60,7 @@ export function ClipGrid({ media, clips, onOpen, onMake }: ClipGridProps) {
 
 function ClipCard({ clip, onOpen }: { clip: Media; onOpen: () => void }) {
   const remove = useDelete();
+  const preset = usePresetLabel(clip.preset);
   const ready = clip.status === 'ready';
   return (
     <li className="clip" data-testid="clip" data-status={clip.status}>
@@ -79,7 +81,7 @@ function ClipCard({ clip, onOpen }: { clip: Media; onOpen: () => void }) {
         </h3>
         <p className="clip-span">
           {clip.start !== null && clip.end !== null && `${clock(clip.start)} – ${clock(clip.end)}`}
-          {clip.preset && <span className="clip-preset">{clip.preset}</span>}
+          <span className="clipped">{preset}</span>
         </p>
         {ready ? (
           <div className="clip-actions">

@@ -24,7 +24,7 @@ export function MakeClipDialog({ media, draft, onClose }: MakeClipDialogProps) {
   const client = useQueryClient();
   const toast = useToast();
   const player = usePlayer();
-  const presets = usePresets().data?.items ?? [];
+  const presets = usePresets().data ?? [];
   const [title, setTitle] = useState(draft.title);
   const [start, setStart] = useState(draft.start);
   const [end, setEnd] = useState(draft.end);

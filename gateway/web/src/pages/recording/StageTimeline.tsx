@@ -1,5 +1,5 @@
 import type { Media, Stage } from '../../api/types';
-import { amount, fraction, progressLine, STAGE_TITLES, working } from '../../format/stages';
+import { amount, fraction, progressLine, running, STAGE_TITLES, working } from '../../format/stages';
 import { length } from '../../format/time';
 import { Icon } from '../../ui/icons';
 import { Progress } from '../../ui/Progress';
@@ -7,6 +7,7 @@ import { Progress } from '../../ui/Progress';
 /** The way of a recording through the platform. Folded away once it has arrived. */
 export function StageTimeline({ media }: { media: Media }) {
   const active = working(media) || media.problem !== null;
+  const next = working(media) && !running(media) ? media.stages.find((stage) => stage.state === 'waiting') : undefined;
   return (
     <details className="stages-fold" open={active} key={String(active)}>
       <summary>
@@ -15,7 +16,7 @@ export function StageTimeline({ media }: { media: Media }) {
       </summary>
       <ol className="stages" data-testid="stages">
         {media.stages.map((stage) => (
-          <StageItem key={stage.name} stage={stage} />
+          <StageItem key={stage.name} stage={stage} next={stage === next} />
         ))}
       </ol>
       <p className="visually-hidden" role="status" aria-live="polite">
@@ -25,7 +26,8 @@ export function StageTimeline({ media }: { media: Media }) {
   );
 }
 
-function StageItem({ stage }: { stage: Stage }) {
+/** `next`: nothing is at work, and this stage will be as soon as there is room for it. */
+function StageItem({ stage, next }: { stage: Stage; next: boolean }) {
   const { name, state, detail } = stage;
   return (
     <li className={`stage stage-${state}`} data-stage={name} data-state={state}>
@@ -45,6 +47,7 @@ function StageItem({ stage }: { stage: Stage }) {
         )}
         {state === 'done' && <span className="stage-note">{[amount(stage), taken(stage)].filter(Boolean).join(' · ')}</span>}
         {state === 'failed' && <span className="stage-note bad">{detail ?? 'Stopped here'}</span>}
+        {next && <span className="stage-note">Waiting for its turn</span>}
         {state === 'skipped' && <span className="stage-note">Skipped</span>}
       </div>
     </li>
@@ -77,6 +80,6 @@ function finder(chosenBy: string): string {
 /** Only changes of stage are read aloud; numbers would never stop. */
 function announcement(media: Media): string {
   if (media.problem) return media.problem.detail;
-  const stage = media.stages.find((one) => one.state === 'running');
+  const stage = running(media);
   return stage ? `${STAGE_TITLES[stage.name]}: running` : media.status === 'ready' ? 'Ready' : '';
 }
