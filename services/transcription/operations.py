@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from libs.contracts.media import Original, Wishes
 from libs.web import problems
 from services.transcription import queries
 from services.transcription.engines.choice import Choice, choose, standing
-from services.transcription.engines.listening import Listened, listen
+from services.transcription.engines.listening import Listened, listen, scratch_of
 from services.transcription.models import Segment, Speaker, Transcript
 from services.transcription.progress import Progress
 from services.transcription.settings import settings
@@ -54,6 +55,7 @@ def forget(event: events.MediaDeleted, delivery: bus.Delivery) -> None:
         queries.delete_transcripts(session, event.media_id)
         recording.wishes = {}
         recording.deleted_at = database.now()
+    shutil.rmtree(scratch_of(event.media_id, settings()), ignore_errors=True)
 
 
 # work ---------------------------------------------------------------------------------------------------------------

@@ -46,6 +46,10 @@ def _heard(request: dict[str, Any], engine: Engine, tell: child.Tell) -> dict[st
         raise child.Refuse(
             "no_audio", "This recording has no sound that can be played, so there is nothing to transcribe."
         ) from error
+    except sound.Undecodable as error:
+        raise child.Refuse(
+            "undecodable", "The sound of this recording can't be decoded. Please export it again and hand that in."
+        ) from error
     samples = sound.opened(samples_file)
     regions = voice.regions(samples, looked.seconds("looked"))
     total = sum(region.end - region.start for region in regions)

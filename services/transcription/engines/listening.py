@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from libs import process
 from libs.contracts.media import EngineSpan, Original
 from services.transcription.engines.choice import Choice
 from services.transcription.settings import TranscriptionSettings
 
-__all__ = ["Listened", "listen"]
+__all__ = ["Listened", "listen", "scratch_of"]
 
 CHILD = "services.transcription.engines.child"
 SAMPLE_BYTES = 32_000  # per second of decoded sound
@@ -33,6 +33,11 @@ class Listened:
     span: EngineSpan
 
 
+def scratch_of(media_id: UUID, settings: TranscriptionSettings) -> Path:
+    """Where a recording's decoded sound lies while it is heard."""
+    return settings.work_dir / f"transcribe-{media_id}"
+
+
 def listen(
     source: Path,
     original: Original,
@@ -43,9 +48,10 @@ def listen(
     cancelled: Callable[[], bool],
 ) -> Listened:
     """Transcribe a file. ``tell`` gets the seconds of speech done and found. Raises a ChildError."""
-    settings.work_dir.mkdir(parents=True, exist_ok=True)
+    scratch = scratch_of(original.media_id, settings)
+    shutil.rmtree(scratch, ignore_errors=True)  # of an attempt whose worker was killed
+    scratch.mkdir(parents=True)
     longest = original.duration * LONGEST_FACTOR + LONGEST_SLACK
-    scratch = Path(tempfile.mkdtemp(dir=settings.work_dir))
     started_at, started = datetime.now(UTC), time.monotonic()
     try:
         result = process.run_module(

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from services.transcription.engines.protocol import RATE, Sound
 
-__all__ = ["FLOOR", "NoAudio", "decode", "loudness", "opened"]
+__all__ = ["FLOOR", "NoAudio", "Undecodable", "decode", "loudness", "opened"]
 
 FLOOR = -90.0  # dB relative to full scale: silence
 SHORTEST_HOP = 0.1  # seconds
@@ -32,19 +32,25 @@ class NoAudio(Exception):
     """The recording has no track that holds decodable sound."""
 
 
+class Undecodable(Exception):
+    """The bytes are not what the container's name says."""
+
+
 def decode(source: Path, container: str, target: Path, longest: float, tell: Callable[[float], None]) -> float:
     """Decode the main sound track of ``source`` into ``target`` as raw samples; returns the seconds written.
 
     ``container`` forces the demuxer and only files may be opened, so playlists and references lead nowhere. Time 0 is the
     recording's own; gaps between time stamps become silence. Damaged packets are skipped; what goes on after ``longest``
-    seconds is left out, whatever the time stamps say. ``tell`` gets the seconds decoded so far. Raises NoAudio.
+    seconds is left out, whatever the time stamps say. ``tell`` gets the seconds decoded so far. Raises NoAudio
+    or Undecodable.
     """
     options = {"protocol_whitelist": "file"}
-    with av.open(f"file:{source}", format=container, container_options=options) as media, target.open("wb") as out:
-        track = media.streams.best("audio")
-        if not isinstance(track, AudioStream):
-            raise NoAudio
-        seconds = _write_all(media, track, out, longest, tell)
+    try:
+        with av.open(f"file:{source}", format=container, container_options=options) as media, target.open("wb") as out:
+            track = media.streams.best("audio")
+            seconds = _write_all(media, track, out, longest, tell) if isinstance(track, AudioStream) else 0.0
+    except (av.error.FFmpegError, ValueError) as error:  # ValueError: there is no such demuxer
+        raise Undecodable(str(error)) from error
     if not seconds:
         raise NoAudio
     return seconds

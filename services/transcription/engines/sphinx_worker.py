@@ -49,6 +49,7 @@ def loaded() -> bool:
 def decode(samples: bytes) -> Spoken:
     """Hear one utterance of 16 kHz mono int16 samples."""
     decoder = _Process.decoder
+    decoder.reinit_feat()  # forget the noise of earlier utterances: the words must not depend on who decoded what
     decoder.start_utt()
     decoder.process_raw(samples, no_search=False, full_utt=True)
     decoder.end_utt()

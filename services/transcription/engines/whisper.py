@@ -46,12 +46,13 @@ class FasterWhisper:
             return Heard([], language or "und")
         spoken = language or self._detect(sound, regions)
         words: list[Word] = []
-        done = 0.0
+        done = reached = 0.0  # a segment may end before its predecessor: Whisper tries again when it doubts itself
         for window in utterances(sound, regions, JOIN, WINDOW):
             inside = [region for region in regions if window.start <= region.start < window.end]
             for segment in self._segments(sound, window, spoken):
                 words.extend(_words(segment, window.start))
-                tell(done + _speech_before(inside, window.start + segment.end))
+                reached = max(reached, done + _speech_before(inside, window.start + segment.end))
+                tell(reached)
             done += sum(region.end - region.start for region in inside)
             tell(done)
         return Heard(words, spoken)
@@ -87,7 +88,8 @@ def _floats(sound: Sound, span: Region) -> np.ndarray:
 def _words(segment: Segment, offset: float) -> Iterator[Word]:
     for word in segment.words or ():
         if text := word.word.strip():
-            yield Word(text, offset + word.start, offset + word.end, min(1.0, max(0.0, word.probability)))
+            confidence = min(1.0, max(0.0, float(word.probability)))
+            yield Word(text, offset + float(word.start), offset + float(word.end), confidence)
 
 
 def _speech_before(regions: Sequence[Region], moment: float) -> float:
