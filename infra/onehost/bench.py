@@ -20,6 +20,7 @@ from infra.onehost import running, webapp
 from infra.onehost.place import REPOSITORY, Place
 from infra.onehost.ports import taken
 from infra.onehost.state import State
+from infra.onehost.topology import topology
 
 __all__ = ["engine_seconds", "pipeline", "start"]
 
@@ -48,6 +49,7 @@ def start(*, with_setup: bool) -> dict[str, Any]:
             "first_ready_s": first,  # with an empty home: the database is made and migrated
             "idle_cpu": round(idle, 3),  # of one core
             "processes": len(processes),
+            "over_budget": _over_budget(place, state),
             "cores": os.cpu_count(),
         }
     if with_setup:
@@ -153,6 +155,18 @@ def _memory(process: psutil.Process) -> int:
     except psutil.NoSuchProcess:
         return 0
     return int(getattr(full, "pss", full.uss))
+
+
+def _over_budget(place: Place, state: State) -> dict[str, float]:
+    """The processes that, with their children, need more than the topology grants them, in MiB."""
+    granted = {process.name: process.memory for process in topology(place) if process.memory}
+    used: dict[str, float] = {}
+    for entry in state.processes:
+        process = entry.identity.process() if entry.identity else None
+        if process is not None:
+            family = [process, *process.children(recursive=True)]
+            used[entry.name] = round(sum(map(_memory, family)) / MIB, 1)
+    return {name: mib for name, mib in used.items() if name in granted and mib > granted[name]}
 
 
 def _time_setup() -> float:

@@ -50,7 +50,7 @@ class Process:
     stop: signal.Signals = signal.SIGTERM
     grace: float = 15.0  # seconds to stop in, before it is killed
     start_limit: float = 90.0  # seconds to become ready in
-    memory: int = 0  # MiB that it should stay below when idle
+    memory: int = 0  # MiB that it is granted while idle, its children included; `bench start` tells who takes more
     essential: bool = True  # False: if it fails, the rest goes on
 
 
