@@ -17,7 +17,7 @@ __all__ = ["clustered"]
 
 BLOCK = 300  # pieces compared with each other at a time: the work grows with their square
 STRICT = 2.0  # merging stops above this many times the price of a Gaussian,
-GROWTH = 1.2  # or this many times the square root of the seconds in the smaller cluster, if that is more
+GROWTH = 1.25  # or this many times the square root of the seconds in the smaller cluster, if that is more
 SECONDS = 0.01  # per frame
 FLOOR = 1e-2  # share of the mean variance added to each, so that short pieces stay invertible
 
@@ -40,6 +40,16 @@ class _Gaussians:
             self.sums[one] + self.sums[others],
             self.products[one] + self.products[others],
         )
+
+    def of(self, one: int) -> _Gaussians:
+        """One set by itself."""
+        return _Gaussians(self.counts[[one]], self.sums[[one]], self.products[[one]])
+
+    def merge(self, one: int, other: int) -> None:
+        """Put the frames of ``other`` into ``one``."""
+        self.counts[one] += self.counts[other]
+        self.sums[one] += self.sums[other]
+        self.products[one] += self.products[other]
 
     def cost(self) -> Matrix:
         """Frames times log-determinant of each covariance: twice the negative log-likelihood, less constants."""
@@ -70,41 +80,42 @@ def _agglomerated(pieces: Sequence[Features], groups: list[list[int]], wanted: i
     stats = _statistics(pieces, voices)
     costs = stats.cost()
     everyone = np.arange(len(voices))
-    excess = np.full((len(voices), len(voices)), np.inf)
+    distances = np.full((len(voices), len(voices)), np.inf)
     for index in everyone[:-1]:
         others = everyone[index + 1 :]
-        excess[index, others] = _excess(stats, costs, index, others)
+        distances[index, others] = _distances(stats, costs, index, others, free=wanted is None)
     left = len(voices)
     while left > (wanted or 1):
-        first, second = divmod(int(excess.argmin()), len(voices))
-        if wanted is None and excess[first, second] > 0:
+        first, second = divmod(int(distances.argmin()), len(voices))
+        if np.isinf(distances[first, second]):
             break
         voices[first] += voices[second]
         voices[second] = []
         left -= 1
-        joined = stats.merged(first, np.array([second]))
-        stats.counts[first], stats.sums[first], stats.products[first] = (
-            joined.counts[0],
-            joined.sums[0],
-            joined.products[0],
-        )
-        costs[first] = joined.cost()[0]
-        excess[second, :] = excess[:, second] = np.inf
+        stats.merge(first, second)
+        costs[first] = stats.of(first).cost()[0]
+        distances[second, :] = distances[:, second] = np.inf
         others = np.array([index for index in everyone if voices[index] and index != first], dtype=np.intp)
         if len(others):
-            fresh = _excess(stats, costs, first, others)
-            excess[np.minimum(first, others), np.maximum(first, others)] = fresh
+            fresh = _distances(stats, costs, first, others, free=wanted is None)
+            distances[np.minimum(first, others), np.maximum(first, others)] = fresh
     return [voice for voice in voices if voice]
 
 
-def _excess(stats: _Gaussians, costs: Matrix, one: int, others: NDArray[np.intp]) -> Matrix:
-    """By how much the likelihood ratio of ``one`` with each of the others is above what one voice may have."""
+def _distances(stats: _Gaussians, costs: Matrix, one: int, others: NDArray[np.intp], *, free: bool) -> Matrix:
+    """How unlike ``one`` and each of the others are: the lowest are merged first.
+
+    Infinite for those too unlike to be one voice, where the number of voices is ``free``.
+    """
     both = stats.merged(one, others)
     dimensions = stats.sums.shape[1]
     ratio = (both.cost() - costs[one] - costs[others]) / 2
     price = (dimensions + dimensions * (dimensions + 1) / 2) / 2 * np.log(both.counts)
-    shorter = np.minimum(stats.counts[one], stats.counts[others]) * SECONDS
-    return np.asarray(ratio - np.maximum(STRICT, GROWTH * np.sqrt(shorter)) * price)
+    distance = np.asarray(ratio - price)
+    if free:
+        shorter = np.minimum(stats.counts[one], stats.counts[others]) * SECONDS
+        distance[ratio > np.maximum(STRICT, GROWTH * np.sqrt(shorter)) * price] = np.inf
+    return distance
 
 
 def _statistics(pieces: Sequence[Features], groups: Sequence[Sequence[int]]) -> _Gaussians:
