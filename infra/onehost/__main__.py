@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from pathlib import Path
 
 from infra.onehost import commands
 from infra.onehost.place import Place
@@ -30,6 +31,9 @@ def parser() -> argparse.ArgumentParser:
     doctor = commands_.add_parser("doctor", help="what was found on this machine, and what would improve it")
     doctor.add_argument("--json", action="store_true", help="one JSON document")
     commands_.add_parser("setup", help="install everything and build the web app, without starting anything")
+
+    secrets = commands_.add_parser("secrets", help="fill secrets/ for the container set-up")
+    secrets.add_argument("folder", nargs="?", type=Path, default=Path("secrets"))
 
     # These two belong to the terminal client, which parses its own arguments (and works against other hosts too).
     commands_.add_parser("demo", help="make clips of a bundled recording", add_help=False)

@@ -15,6 +15,8 @@ from infra.onehost.place import REPOSITORY
 
 __all__ = ["check", "test"]
 
+SMALL = ("tests/libs", "tests/contracts", "tests/services")
+LARGE = ("tests/system", "tests/browser")
 PROGRAMS = Path(sys.executable).parent
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -41,9 +43,16 @@ def test(arguments: Sequence[str]) -> int:
     checked = 0 if arguments else check()
     _provide_browser()
     webapp.build_if_stale()
-    command = [str(PROGRAMS / "python"), "-m", "pytest", *(arguments or ["tests"])]
-    tested = subprocess.run(command, cwd=REPOSITORY, check=False).returncode
-    return tested or checked
+    if arguments:
+        return _pytest(*arguments)
+    # Small tests run two abreast; those that have the whole machine under them run one by one, after these.
+    results = [checked, _pytest("-n", "2", "--dist", "loadfile", *SMALL), _pytest(*LARGE)]
+    return next((result for result in results if result), 0)
+
+
+def _pytest(*arguments: str) -> int:
+    command = [str(PROGRAMS / "python"), "-m", "pytest", *arguments]
+    return subprocess.run(command, cwd=REPOSITORY, check=False).returncode
 
 
 def _checks() -> list[Check]:
@@ -56,6 +65,7 @@ def _checks() -> list[Check]:
         Check("imports", [str(PROGRAMS / "lint-imports")]),
         Check("tsc", [*web, "tsc", "--noEmit"], webapp.FOLDER),
         Check("eslint", [*web, "eslint", "."], webapp.FOLDER),
+        Check("vitest", [*web, "vitest", "run"], webapp.FOLDER),
     ]
 
 
@@ -74,7 +84,8 @@ def _provide_browser() -> None:
     print("Fetching a browser for the browser tests…", flush=True)
     attempts = [[str(PROGRAMS / "python"), "-m", "playwright", "install", "chromium-headless-shell"]]
     if shutil.which("apt-get") and os.geteuid() == 0:
-        attempts += [["apt-get", "install", "--yes", "--no-install-recommends", "chromium"]]
+        install = "apt-get update && apt-get install --yes --no-install-recommends chromium"
+        attempts += [["sh", "-c", install]]
     for command in attempts:
         if subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0:
             return

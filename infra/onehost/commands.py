@@ -34,6 +34,7 @@ def run(place: Place, options: argparse.Namespace, rest: list[str]) -> int:
         "logs": lambda: show_logs(place, options.process, follow=options.follow, lines=options.lines),
         "doctor": lambda: doctor(place, as_json=options.json),
         "setup": setup,
+        "secrets": lambda: secrets(options.folder),
         "demo": lambda: demo.run_demo(place, rest),
         "clip": lambda: demo.run_clip(place, rest),
         "check": lambda: checks.check(rest),
@@ -113,6 +114,19 @@ def doctor(place: Place, *, as_json: bool) -> int:
 def setup() -> int:
     """Build the web app if need be; the launcher has installed the rest by now."""
     webapp.build_if_stale()
+    return 0
+
+
+def secrets(folder: Path) -> int:
+    """Fill a folder with the secrets of the container set-up."""
+    from infra.secrets import write
+
+    try:
+        write(folder)
+    except FileExistsError:
+        print(f"{folder} exists already. Whatever uses it would be locked out; move it away first.", file=sys.stderr)
+        return 1
+    print(f"{folder}/ is filled. Keep it out of version control, and back it up.")
     return 0
 
 

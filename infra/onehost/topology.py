@@ -21,9 +21,9 @@ from libs.database.bootstrap import DATABASE, RELAY, role_of
 
 __all__ = ["Process", "topology"]
 
-#         HTTP, worker's metrics (offsets from the base port)
+#         HTTP, metrics of the worker or, where /metrics must not be public, of the process itself (offsets)
 PORTS: dict[str, tuple[int, int | None]] = {
-    "gateway": (0, None),
+    "gateway": (0, 20),
     "auth": (1, None),  # it listens to nobody and has no jobs: no worker
     "ingest": (2, 21),
     "transcription": (3, 22),
@@ -98,7 +98,7 @@ def topology(place: Place) -> list[Process]:
             stage=2,
             memory=60,
         ),
-        _http(place, secrets, GATEWAY, needs=("valkey",), stage=5),
+        _http(place, secrets, GATEWAY, needs=("valkey",), stage=5, metrics=_port(place, GATEWAY, worker=True)),
         *_web_application(place),
     ]
 
@@ -124,9 +124,11 @@ def tell_addresses(place: Place) -> None:
     secrets.tell("relay", "database_url", f"postgresql://{RELAY}:{secrets.password('relay')}@{host}")
 
 
-def _http(place: Place, secrets: Secrets, service: str, needs: Sequence[str], stage: int = 4) -> Process:
+def _http(
+    place: Place, secrets: Secrets, service: str, needs: Sequence[str], stage: int = 4, metrics: int = 0
+) -> Process:
     port = _port(place, service)
-    environment = _python(place, secrets, service, port=port)
+    environment = _python(place, secrets, service, port=port, metrics=metrics)
     return Process(
         service,
         Program(("http", service), "libs.web", environment, REPOSITORY),

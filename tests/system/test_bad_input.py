@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.factories import recordings
+from tests.factories import canary, recordings
 from tests.factories.platform import Person, Platform, wait_until
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(400)]
@@ -26,26 +25,10 @@ def person(platform: Platform) -> Person:
 
 
 @pytest.fixture(scope="module")
-def canary() -> Iterator[list[object]]:
-    """Listens where the hostile files point; nobody may ever come."""
-    hits: list[object] = []
-    listener = socket.create_server(("127.0.0.1", 18080))
-
-    def accept() -> None:
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            hits.append(connection)
-            connection.close()
-
-    thread = threading.Thread(target=accept, daemon=True)
-    thread.start()
-    yield hits
-    listener.shutdown(socket.SHUT_RDWR)
-    listener.close()
-    thread.join(5)
+def hits() -> Iterator[list[object]]:
+    """Who came to where the hostile files point."""
+    with canary.listening() as came:
+        yield came
 
 
 def refused(view: dict[str, Any], status: str, code: str, stage: str) -> None:
@@ -58,13 +41,13 @@ def refused(view: dict[str, Any], status: str, code: str, stage: str) -> None:
 
 
 @pytest.mark.parametrize("path", HOSTILE, ids=lambda path: path.stem)
-def test_hostile_file_is_refused_before_anything_opens_it(person: Person, canary: list[object], path: Path) -> None:
+def test_hostile_file_is_refused_before_anything_opens_it(person: Person, hits: list[object], path: Path) -> None:
     answer = person.http.post("/api/v1/media", files={"file": (path.name, path.read_bytes(), "video/mp4")})
     assert answer.status_code == 422
     assert answer.json()["code"] == "unsupported_media"
     view = person.until_ended(person.upload(path.name, path.read_bytes()))
     refused(view, "rejected", "unsupported_media", "check")
-    assert canary == []
+    assert hits == []
 
 
 def test_text_named_mp4(person: Person) -> None:

@@ -1,13 +1,12 @@
 """What a file is, told by its bytes: the good, the damaged, the lying and the hostile."""
 
-import socket
-import threading
 from pathlib import Path
 
 import pytest
 
 from services.ingest.engines.probe import Limits, Unusable, probe
 from services.ingest.engines.sniff import sniff
+from tests.factories import canary
 from tests.services.ingest.conftest import HOSTILE, Make, picture, sound
 
 LIMITS = Limits(duration=3600, pixels=8192 * 4320, frame_rate=300, streams=32, deadline=60, memory=3 << 30)
@@ -99,23 +98,8 @@ def test_a_browser_recording_says_no_duration(make: Make) -> None:
 
 @pytest.mark.parametrize("path", HOSTILE, ids=lambda path: path.stem)
 def test_hostile_files_open_nothing(path: Path) -> None:
-    hits: list[object] = []
-    with socket.create_server(("127.0.0.1", 18080)) as canary:
-        canary.settimeout(0.1)
-        done = threading.Event()
-
-        def listen() -> None:
-            while not done.is_set():
-                try:
-                    hits.append(canary.accept())
-                except TimeoutError:
-                    continue
-
-        listener = threading.Thread(target=listen)
-        listener.start()
+    with canary.listening() as hits:
         assert refused(path).code == "unsupported_media"
-        done.set()
-        listener.join()
     assert hits == []
 
 
