@@ -19,6 +19,8 @@ export function LiveProvider({ children }: { children: ReactNode }) {
           // What happened while nobody listened is not sent again.
           if (next === 'open') void client.invalidateQueries({ queryKey: ['library'] });
           if (next === 'open') void client.invalidateQueries({ queryKey: ['media'] });
+          // An ended session looks like a lost connection.
+          if (next === 'lost') void client.invalidateQueries({ queryKey: ['session'] });
         },
       }),
     [client],

@@ -1,5 +1,6 @@
-import { type ReactNode, useEffect, useId, useRef } from 'react';
+import { type ReactNode, useContext, useEffect, useId, useRef } from 'react';
 import { Icon } from './icons';
+import { ToastHost } from './toasts';
 
 interface DialogProps {
   title: string;
@@ -12,12 +13,17 @@ interface DialogProps {
 export function Dialog({ title, onClose, children, wide = false }: DialogProps) {
   const element = useRef<HTMLDialogElement>(null);
   const titleId = useId();
+  const hostToasts = useContext(ToastHost);
 
   useEffect(() => {
     const dialog = element.current;
     dialog?.showModal();
-    return () => dialog?.close();
-  }, []);
+    hostToasts(dialog);
+    return () => {
+      hostToasts(null);
+      dialog?.close();
+    };
+  }, [hostToasts]);
 
   useEffect(() => {
     const dialog = element.current;

@@ -35,8 +35,8 @@ export function Shell({ children }: { children: ReactNode }) {
             <AccountMenu />
           </div>
         </div>
+        <LiveBanner />
       </header>
-      <LiveBanner />
       <main id="main" className="page">
         {children}
       </main>

@@ -1,12 +1,14 @@
 import { type ReactNode, useCallback, useRef, useState } from 'react';
+import { createPortal } from 'react-dom';
 import { Icon } from './icons';
-import { type Toast, ToastContext } from './toasts';
+import { type Toast, ToastContext, ToastHost } from './toasts';
 
 type Shown = Toast & { key: number };
 
 /** Holds the toasts and reads them aloud as they come. */
 export function ToastProvider({ children }: { children: ReactNode }) {
   const [shown, setShown] = useState<Shown[]>([]);
+  const [host, setHost] = useState<HTMLElement | null>(null);
   const serial = useRef(0);
 
   const dismiss = useCallback((key: number) => setShown((all) => all.filter((toast) => toast.key !== key)), []);
@@ -21,14 +23,18 @@ export function ToastProvider({ children }: { children: ReactNode }) {
     [dismiss],
   );
 
+  const toasts = (
+    <div className="toasts" role="status" aria-live="polite">
+      {shown.map((toast) => (
+        <ToastCard key={toast.key} toast={toast} onDismiss={() => dismiss(toast.key)} />
+      ))}
+    </div>
+  );
+
   return (
     <ToastContext value={tell}>
-      {children}
-      <div className="toasts" role="status" aria-live="polite">
-        {shown.map((toast) => (
-          <ToastCard key={toast.key} toast={toast} onDismiss={() => dismiss(toast.key)} />
-        ))}
-      </div>
+      <ToastHost value={setHost}>{children}</ToastHost>
+      {createPortal(toasts, host ?? document.body)}
     </ToastContext>
   );
 }

@@ -10,6 +10,9 @@ export interface Toast {
 
 export const ToastContext = createContext<(toast: Toast) => void>(() => undefined);
 
+/** Where toasts are drawn: an open dialog makes all that is outside of it unreachable, so it takes them in. */
+export const ToastHost = createContext<(host: HTMLElement | null) => void>(() => undefined);
+
 /** Tell the person something in passing. */
 export function useToast(): (toast: Toast) => void {
   return useContext(ToastContext);

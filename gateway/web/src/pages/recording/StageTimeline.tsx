@@ -61,16 +61,19 @@ function taken(stage: Stage): string {
 }
 
 function summary(media: Media): string {
-  const said = media.transcript ? `${media.transcript.words.toLocaleString()} words` : 'No words';
-  const voices = media.transcript?.speakers ?? 0;
+  const { transcript, moments, clips, chosen_by: chosenBy } = media;
   const parts = [
-    said,
-    voices > 0 && (voices === 1 ? '1 voice' : `${voices} voices`),
-    `${media.moments ?? 0} moments`,
-    `${media.clips?.ready ?? 0} clips`,
-    media.chosen_by && `chosen by ${finder(media.chosen_by)}`,
+    counted(transcript?.words ?? 0, 'word'),
+    transcript && transcript.speakers > 0 && counted(transcript.speakers, 'voice'),
+    counted(moments ?? 0, 'moment'),
+    counted(clips?.ready ?? 0, 'clip'),
+    chosenBy && `chosen by ${finder(chosenBy)}`,
   ];
   return parts.filter(Boolean).join(' · ');
+}
+
+function counted(count: number, thing: string): string {
+  return `${count.toLocaleString()} ${count === 1 ? thing : `${thing}s`}`;
 }
 
 function finder(chosenBy: string): string {
