@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -14,9 +15,12 @@ from tests.factories.services import Databases, Keys, UnderTest, under_test
 
 
 @pytest.fixture(scope="session")
-def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
-    """A PostgreSQL with every service's schema and role."""
-    with running_postgres(tmp_path_factory.mktemp("postgres")) as server:
+def databases() -> Iterator[Databases]:
+    """A PostgreSQL with every service's schema and role.
+
+    Not below pytest's own temporary folder: each new run of pytest closes that to other users, and PostgreSQL is one.
+    """
+    with TemporaryDirectory(prefix="clipstead-") as folder, running_postgres(Path(folder)) as server:
         yield Databases(server)
 
 

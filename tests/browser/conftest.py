@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, Page, Playwright, expect, sync_playwright
@@ -28,9 +29,12 @@ INSTALL_LIMIT = 300  # seconds
 
 
 @pytest.fixture(scope="session")
-def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def platform() -> Iterator[str]:
     """The address of a running platform."""
-    with running_platform(tmp_path_factory.mktemp("platform")) as running:
+    with (
+        TemporaryDirectory(prefix="clipstead-") as folder,
+        running_platform(Path(folder) / "home") as running,
+    ):
         yield running.url
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -12,10 +13,20 @@ from tests.factories.platform import Platform, running_platform
 DATA = Path(__file__).resolve().parents[1] / "data"
 
 
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """A folder for a platform of its own (PostgreSQL's user must be able to reach it; see ``databases``)."""
+    with TemporaryDirectory(prefix="clipstead-") as folder:
+        yield Path(folder) / "home"
+
+
 @pytest.fixture(scope="session")
-def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+def platform() -> Iterator[Platform]:
     """A running platform."""
-    with running_platform(tmp_path_factory.mktemp("platform"), CLIPSTEAD_IMPORT_ALLOW="127.0.0.1:18999") as running:
+    with (
+        TemporaryDirectory(prefix="clipstead-") as folder,
+        running_platform(Path(folder) / "home", CLIPSTEAD_IMPORT_ALLOW="127.0.0.1:18999") as running,
+    ):
         yield running
 
 

@@ -16,8 +16,8 @@ from tests.factories.platform import environment_for, run_command
 pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
 
 
-def test_demo_makes_clips_of_the_bundled_recording(tmp_path: Path) -> None:
-    environment = environment_for(tmp_path / "home")
+def test_demo_makes_clips_of_the_bundled_recording(home: Path) -> None:
+    environment = environment_for(home)
     before = set(psutil.pids())
     done = run_command(environment, "demo", "--exit", "--json", timeout=800)
     assert done.returncode == 0, done.stderr[-3000:]
@@ -41,7 +41,7 @@ def test_demo_makes_clips_of_the_bundled_recording(tmp_path: Path) -> None:
             inspect(Path(file["path"]), file, clip["end"] - clip["start"])
 
     left = [psutil.Process(pid) for pid in set(psutil.pids()) - before if psutil.pid_exists(pid)]
-    ours = [process for process in left if str(tmp_path) in " ".join(process.cmdline())]
+    ours = [process for process in left if str(home) in " ".join(process.cmdline())]
     assert ours == []
 
 

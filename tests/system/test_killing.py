@@ -14,9 +14,9 @@ from tests.factories.platform import Platform, running_platform, wait_until
 pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
 
 
-def test_killing_any_process_loses_nothing(tmp_path: Path, short_speech: bytes) -> None:
+def test_killing_any_process_loses_nothing(home: Path, short_speech: bytes) -> None:
     """Kill one process after the other, each when the one before is back, with a recording under way all the time."""
-    with running_platform(tmp_path / "home") as platform:
+    with running_platform(home) as platform:
         person = platform.person()
         under_way = [person.upload("talk.flac", short_speech, count=1, min_duration=4)]
         names = [entry["name"] for entry in platform.status()["processes"] if entry["state"] == "ready"]
