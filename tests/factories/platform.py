@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ class Platform:
     url: str
     home: Path
     environment: dict[str, str]
+    people: list[Person] = field(default_factory=list)
 
     def command(self, *arguments: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
         """Run a ``./clipstead`` command against it."""
@@ -50,7 +51,8 @@ class Platform:
 
     def person(self) -> Person:
         """Somebody who has just signed up."""
-        return Person(self.url)
+        self.people.append(Person(self.url))
+        return self.people[-1]
 
 
 class Person:
@@ -180,7 +182,10 @@ def running_platform(home: Path, **more: str) -> Iterator[Platform]:
             if line.startswith("http"):
                 break
         assert line.startswith("http"), f"it did not become ready: {_logs(home)}"
-        yield Platform(line.strip(), home, environment)
+        platform = Platform(line.strip(), home, environment)
+        yield platform
+        for person in platform.people:
+            person.http.close()
     finally:
         family = psutil.Process(supervisor.pid).children(recursive=True)
         supervisor.terminate()
