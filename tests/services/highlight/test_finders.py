@@ -304,3 +304,20 @@ def test_speech_that_gives_orders_changes_nothing(ollama: OllamaServer) -> None:
     system, user = ollama.asked[0]["messages"]
     assert orders not in system["content"]
     assert json.loads(user["content"])["wanted"] == 4
+
+
+def test_words_that_the_engine_is_not_sure_of_make_no_title() -> None:
+    clear = transcript()
+    mumbled = clear.model_copy(
+        update={
+            "segments": tuple(
+                segment.model_copy(
+                    update={"words": tuple(word.model_copy(update={"confidence": 0.4}) for word in segment.words)}
+                )
+                for segment in clear.segments
+            )
+        }
+    )
+    for moment in BuiltIn().find(mumbled, WISHES).moments:
+        assert moment.title.startswith("Moment at ")
+    assert not any(moment.title.startswith("Moment at ") for moment in BuiltIn().find(clear, WISHES).moments)

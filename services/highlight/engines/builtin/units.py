@@ -44,6 +44,7 @@ class Unit:
     onset: float  # loudness of the first second
     peaks: float  # share of it well above the recording's level, 0 to 1
     rate: float
+    sure: float  # how sure the engine is of its words, 0 to 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +202,7 @@ def _measured(pieces: Sequence[_Piece], end: float, language: str, level: _Level
                 onset=level.over(starts[at], min(ends[at], starts[at] + 1.0))[0],
                 peaks=peaks,
                 rate=max(-3.0, min(3.0, (rates[at] - usual) / spread)),
+                sure=fmean(word.confidence for word in piece.words),
             )
         )
     return tuple(units)

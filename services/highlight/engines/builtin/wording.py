@@ -11,6 +11,7 @@ from services.highlight.engines.builtin.candidates import Candidate
 from services.highlight.engines.builtin.dimensions import CLEAR_PAUSE, Measures, has_number
 
 TITLE = 60  # characters
+SURE = 0.6  # mean confidence of a sentence; PocketSphinx gives 0.7 to 0.9 to what it heard right, 0.5 to word salad
 _LONE_I = re.compile(r"\bi(?=['’]|\b)")
 _NUMBERS = {2: "two", 3: "three", 4: "four", 5: "five"}
 
@@ -31,7 +32,10 @@ def trimmed(text: str, limit: int = TITLE) -> str:
 
 
 def title(measures: Measures, candidate: Candidate) -> str:
-    """Take the most telling sentence of a span: short and strong, with a hook, full of its subject."""
+    """Take the most telling sentence of a span: short and strong, with a hook, full of its subject.
+
+    Where the engine is sure of none, the title says only when it is: a misheard sentence in large letters helps nobody.
+    """
     units = measures.recording.units
     lists = lexicon.lexicon(measures.recording.language)
 
@@ -41,7 +45,11 @@ def title(measures: Measures, candidate: Candidate) -> str:
         value += 0.15 * sum(term in measures.wanted for term in units[at].terms)
         return value - 0.3 * (said > TITLE) - 0.3 * (len(units[at].words) < 3), -at
 
-    best = max(range(candidate.first, candidate.last + 1), key=telling)
+    sure = [at for at in range(candidate.first, candidate.last + 1) if units[at].sure >= SURE]
+    if not sure:
+        minutes, seconds = divmod(int(units[candidate.first].start), 60)
+        return f"Moment at {minutes}:{seconds:02}"
+    best = max(sure, key=telling)
     return trimmed(_cased(_without_fillers(plain(units[best].text), lists), lists))
 
 
