@@ -38,9 +38,7 @@ def test_output_and_error_are_kept_apart() -> None:
 
 def test_failure_tells_status_and_last_words() -> None:
     with pytest.raises(process.ChildFailed) as caught:
-        process.run(
-            [*PYTHON, "import sys; sys.stderr.write('x' * 100_000 + 'the end'); sys.exit(3)"], deadline=10
-        )
+        process.run([*PYTHON, "import sys; sys.stderr.write('x' * 100_000 + 'the end'); sys.exit(3)"], deadline=10)
     assert caught.value.status == 3
     assert caught.value.stderr.endswith("the end")
     assert len(caught.value.stderr) == process.KEPT_STDERR
@@ -82,10 +80,7 @@ def test_a_grandchild_left_behind_is_swept() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="the parent-death signal is Linux's")
 def test_a_killed_parent_takes_its_children_along(tmp_path: Path) -> None:
     note = tmp_path / "pid"
-    script = (
-        "from libs import process\n"
-        f"process.run(['sh', '-c', 'echo $$ > {note}; exec sleep 60'], deadline=60)\n"
-    )
+    script = f"from libs import process\nprocess.run(['sh', '-c', 'echo $$ > {note}; exec sleep 60'], deadline=60)\n"
     parent = subprocess.Popen([sys.executable, "-c", script])
     until = time.monotonic() + 20
     while not note.exists() or not note.read_text().strip():
