@@ -173,7 +173,11 @@ def running_platform(home: Path, **more: str) -> Iterator[Platform]:
     """Run ``./clipstead up`` for as long as the block lasts; afterwards not one process may be left."""
     environment = environment_for(home, **more)
     supervisor = subprocess.Popen(
-        [sys.executable, "-m", "infra.onehost", "up"], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "infra.onehost", "up", "--owner", str(os.getpid())],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert supervisor.stdout is not None
     try:
