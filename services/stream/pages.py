@@ -11,11 +11,15 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-__all__ = ["STYLES", "SharePage", "policy", "render_lapsed", "render_missing", "render_share"]
+__all__ = ["STATIC", "SharePage", "policy", "render_lapsed", "render_missing", "render_share"]
 
 _HERE = Path(__file__).parent
-STYLES = (_HERE / "static" / "share.css").read_text(encoding="utf-8")
-_STYLES_VERSION = hashlib.sha256(STYLES.encode()).hexdigest()[:12]
+STATIC = {
+    name: ((_HERE / "static" / name).read_bytes(), mime)
+    for name, mime in (("share.css", "text/css; charset=utf-8"), ("icon.svg", "image/svg+xml"))
+}
+"""What pages load: content and type by name, under ``/s/static/``."""
+_VERSION = hashlib.sha256(b"".join(content for content, _ in STATIC.values())).hexdigest()[:12]
 
 _templates = Environment(
     loader=FileSystemLoader(_HERE / "templates"),
@@ -78,7 +82,7 @@ def render_missing(nonce: str) -> str:
 
 
 def _render(template: str, nonce: str, **values: object) -> str:
-    return _templates.get_template(template).render(nonce=nonce, styles=_STYLES_VERSION, **values)
+    return _templates.get_template(template).render(nonce=nonce, version=_VERSION, **values)
 
 
 def _length(duration: float) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import delete, func, or_, select
+from sqlalchemy import and_, delete, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session as Transaction
 
@@ -90,11 +90,9 @@ def _begin(session: Transaction, person: User, ending: UUID | None) -> SignedIn:
     over = or_(
         Session.expires_at < func.now(),
         Session.last_seen_at < func.now() - timedelta(seconds=chosen.session_idle),
-        Session.id == ending,
     )
-    session.execute(delete(Session).where(Session.user_id == person.id, over))
-    if ending is not None:  # this browser was somebody else a moment ago
-        session.execute(delete(Session).where(Session.id == ending))
+    # ``ending`` may be somebody else's: the one this browser was signed in as a moment ago.
+    session.execute(delete(Session).where(or_(Session.id == ending, and_(Session.user_id == person.id, over))))
     token = credentials.new_session_token()
     lifetime = timedelta(seconds=chosen.session_lifetime)
     begun = Session(user_id=person.id, token_hash=credentials.digest(token), expires_at=_clock(session) + lifetime)

@@ -8,8 +8,9 @@ from typing import Annotated
 from fastapi import APIRouter, Cookie, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
+from libs.web.problems import NotFound
 from services.stream import pages
-from services.stream.api.bytes import deliver, wanted
+from services.stream.api.bytes import begins, deliver
 from services.stream.models import Deliverable
 from services.stream.operations import access, delivery, viewing
 from services.stream.settings import settings
@@ -26,11 +27,14 @@ Viewer = Annotated[str | None, Cookie(alias=VIEWER, max_length=64)]
 Download = Annotated[bool, Query()]
 
 
-@router.api_route("/s/static/share.css", methods=READ)
-def styles() -> Response:
+@router.api_route("/s/static/{name}", methods=READ)
+def static(name: str) -> Response:
     """Give the pages their looks. The address changes with the content."""
+    if name not in pages.STATIC:
+        raise NotFound
+    content, mime = pages.STATIC[name]
     headers = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
-    return Response(pages.STYLES, media_type="text/css", headers=headers)
+    return Response(content, media_type=mime, headers=headers)
 
 
 @router.api_route("/s/{token}", methods=READ)
@@ -55,7 +59,7 @@ def share_media(token: str, request: Request, download: Download = False, viewer
     shared = access.shared(token)
     file = delivery.content(shared.deliverable)
     answer = deliver(request, file, embeddable=True, download=download)
-    if not download and _is_a_play(request, file):
+    if not download and begins(request, file):
         known = viewer or _know_again(answer, token)
         viewing.count(shared.share_id, shared.deliverable.media_id, known)
     return answer
@@ -77,14 +81,6 @@ def granted_media(token: str, request: Request, download: Download = False) -> R
 def granted_poster(token: str, request: Request) -> Response:
     """Show the still picture by a grant."""
     return deliver(request, delivery.poster(access.granted(token)), embeddable=False)
-
-
-def _is_a_play(request: Request, file: delivery.File) -> bool:
-    """Tell a play from a seek, which begins elsewhere, from a look at the headers, and from Safari's at two bytes."""
-    chosen = wanted(request, file)
-    if request.method != "GET" or chosen.status not in (200, 206):
-        return False
-    return chosen.span is None or (chosen.span.first == 0 and (chosen.span.length > 2 or file.size <= 2))
 
 
 def _know_again(answer: Response, token: str) -> str:

@@ -79,7 +79,7 @@ def test_what_is_said_around_the_bytes(stage: Stage, media: str) -> None:
     assert headers["Referrer-Policy"] == "no-referrer"
     assert headers["Cache-Control"].startswith("private")
     assert "default-src 'none'" in headers["Content-Security-Policy"]
-    assert headers["Content-Security-Policy"].endswith("sandbox")
+    assert headers["Content-Security-Policy"].endswith("sandbox allow-same-origin")
     assert "Content-Disposition" not in headers
 
 

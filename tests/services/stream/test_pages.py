@@ -120,6 +120,8 @@ def test_looks_come_from_this_server_and_may_be_kept(stage: Stage) -> None:
     assert styles.headers["Content-Type"].startswith("text/css")
     assert "immutable" in styles.headers["Cache-Control"]
     assert "prefers-color-scheme: dark" in styles.text
+    assert stage.get("/s/static/icon.svg").headers["Content-Type"] == "image/svg+xml"
+    assert stage.get("/s/static/pages.py").status_code == stage.get("/s/static/..%2fpages.py").status_code == 404
 
 
 @pytest.mark.parametrize("path", ["/s/x", "/s/" + "A" * 76, "/s/%00", "/s/<b>", "/s/..%2f..%2fetc", "/s/static"])

@@ -48,16 +48,22 @@ def test_the_same_viewer_counts_again_another_day(stage: Stage) -> None:
     assert views(stage) == 2
 
 
+def test_playing_the_copy_that_the_browser_kept_is_a_play(stage: Stage) -> None:
+    path = f"{stage.shared(stage.clip())}/media"
+    etag = stage.get(path, "HEAD").headers["ETag"]
+    assert stage.get(path, If_None_Match=etag, Range="bytes=0-").status_code == 304
+    assert views(stage) == 1
+
+
 def test_what_is_no_play(stage: Stage) -> None:
     path = stage.shared(stage.clip())
-    etag = stage.get(f"{path}/media", "HEAD").headers["ETag"]
     stage.get(path)
     stage.get(path, "HEAD")
     stage.get(f"{path}/poster.jpg")
     stage.get(f"{path}/media", Range="bytes=0-1")
     stage.get(f"{path}/media", Range="bytes=500-")
     stage.get(f"{path}/media", Range="bytes=9999999-")
-    stage.get(f"{path}/media", If_None_Match=etag)
+    stage.get(f"{path}/media", If_Match='"older"')
     stage.get(f"{path}/media?download=1")
     assert views(stage) == 0
 
