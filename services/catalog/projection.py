@@ -11,6 +11,7 @@ from services.catalog.facts import Fact, Facts, files, told
 from services.catalog.states import Stage, StageState, Status, failure, skip_after_failure, status
 
 UNTITLED = "Untitled"
+_OVER = frozenset({StageState.DONE, StageState.FAILED})
 FILE_FIELDS = ("rendition_id", "preset", "width", "height", "duration", "size", "mime")
 
 
@@ -202,10 +203,12 @@ def _render(facts: Facts, clips: Clips) -> Stage:
     found = told(facts, "find.end")
     wanted = found["count"] if found else 0
     mine = [clip.stage for clip in clips.clips if clip.found]
-    if not mine and not (wanted and clips.dropped):
+    # No second clip is made of a moment that was cut by hand before, so one of those may stand for a missing one.
+    by_hand = sum(clip.stage.state in _OVER for clip in clips.clips if not clip.found)
+    if not mine and not (wanted and clips.dropped + by_hand):
         stage.total = wanted or None
         return stage
-    over = [clip for clip in mine if clip.state in {StageState.DONE, StageState.FAILED}]
+    over = [clip for clip in mine if clip.state in _OVER]
     ready = [clip for clip in mine if clip.state is StageState.DONE]
     running = [clip for clip in mine if clip.state is StageState.RUNNING]
     stage.total = max(wanted, len(mine) + clips.dropped)
@@ -216,8 +219,9 @@ def _render(facts: Facts, clips: Clips) -> Stage:
     stage.state = StageState.RUNNING if running or over else StageState.WAITING
     etas = [clip.eta for clip in running if clip.eta is not None]
     stage.eta = max(etas) if etas else None
-    if len(over) + clips.dropped < stage.total:
+    if len(over) < len(mine) or len(over) + clips.dropped + by_hand < stage.total:
         return stage
+    stage.done = stage.total
     finished = max((clip.finished_at for clip in over if clip.finished_at), default=None)
     stage.finish(StageState.DONE, finished)
     failed = [clip for clip in mine if clip.state is StageState.FAILED]

@@ -165,6 +165,16 @@ def test_clips_cut_by_hand_are_not_part_of_the_pipeline(catalog: UnderTest, stor
     assert view["clips"] == {"planned": 3, "ready": 2, "failed": 1}
 
 
+def test_a_moment_that_was_cut_by_hand_before_is_not_waited_for(catalog: UnderTest, story: Story) -> None:
+    story.tell(catalog, story.announced(), story.received(), story.transcribed())
+    story.tell(catalog, story.planned(0, score=None), story.rendered(0), story.found(count=1))
+    assert story.view(catalog)["status"] == "ready"
+    story.tell(catalog, story.found(count=2), story.planned(1))
+    assert story.view(catalog)["status"] == "rendering"
+    story.tell(catalog, story.rendered(1))
+    assert story.view(catalog)["status"] == "ready"
+
+
 def _timeless(view: dict[str, Any]) -> dict[str, Any]:
     """A view without what depends on when things arrived."""
     stages = [{**one, "started_at": None, "finished_at": None} for one in view["stages"]]
