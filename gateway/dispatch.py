@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gateway.addresses import client_of
 from gateway.door import Caller, Door, has_body
 from gateway.failures import MethodNotAllowed
-from gateway.headers import Headers, inward, outward, value_of
+from gateway.headers import Headers, cookie_inward, cookie_outward, inward, outward, value_of
 from gateway.proxy import Body, Relay
 from gateway.routes import API, OWN, Reply, Route, Table
 from gateway.routes import Body as BodyKind
@@ -70,7 +70,7 @@ class Dispatch:
             self.upstreams[route.service],
             scope["method"],
             _target(scope),
-            inward(scope["headers"]) + self._added(route, caller),
+            inward(scope["headers"]) + self._cookie(route, scope) + self._added(route, caller),
             self._body(route, scope, receive),
         )
         await relay.run(
@@ -115,6 +115,10 @@ class Dispatch:
         }
         return [(name.encode(), value.encode("latin-1")) for name, value in added.items()]
 
+    @staticmethod
+    def _cookie(route: Route, scope: Scope) -> Headers:
+        return cookie_inward(scope["headers"], route.cookie) if route.cookie is not None else []
+
     def _body(self, route: Route, scope: Scope, receive: Receive) -> Body:
         limit = self.settings.json_limit if route.body is BodyKind.JSON else None
         said = value_of(scope["headers"], b"content-length") or "0"
@@ -132,6 +136,8 @@ class Dispatch:
     def _shape(self, route: Route, caller: Caller, status: int, headers: Headers) -> Headers:
         """A service's headers as the client gets them: sessions begin and end in the cookie alone."""
         shaped = outward(headers)
+        if route.cookie is not None:
+            shaped += cookie_outward(headers, route.cookie)
         if route.opens and status < 300:
             shaped.append(self._opened(headers))
         if route.closes and status < 300:

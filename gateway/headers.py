@@ -54,6 +54,22 @@ def outward(given: Iterable[tuple[bytes, bytes]]) -> Headers:
     ]
 
 
+def cookie_inward(given: Iterable[tuple[bytes, bytes]], name: str) -> Headers:
+    """One cookie of the client's, by its name, and no other: the session's never leaves the gateway."""
+    for header in values_of(given, b"cookie"):
+        for pair in header.split(";"):
+            key, _, value = pair.strip().partition("=")
+            if key == name:
+                return [(b"cookie", f"{key}={value}".encode("latin-1"))]
+    return []
+
+
+def cookie_outward(given: Iterable[tuple[bytes, bytes]], name: str) -> Headers:
+    """One cookie that a service sets, by its name."""
+    wanted = name.encode() + b"="
+    return [(key, value) for key, value in given if key.lower() == b"set-cookie" and value.startswith(wanted)]
+
+
 def value_of(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> str | None:
     """The first value of a header, or None. ``name`` is in lower case."""
     return next((value.decode("latin-1") for key, value in headers if key.lower() == name), None)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 API = "/api"
+VIEWER = "clipstead_viewer"  # by which stream counts somebody who comes back once
 OWN = "gateway"  # the service of routes that the gateway answers itself
 
 # What a segment may be made of: ids, tokens and nothing that a server further on could read as path syntax.
@@ -59,6 +60,7 @@ class Route:
     reply: Reply = Reply.PLAIN
     opens: bool = False  # the reply begins a session
     closes: bool = False  # the reply ends the caller's session
+    cookie: str | None = None  # a cookie of the service's own that crosses, in both directions
 
     @property
     def upstream_path(self) -> str:
@@ -127,8 +129,8 @@ ROUTES: tuple[Route, ...] = (
     _at("DELETE",      "/api/v1/shares/{id}",                 "stream", "write"),
 
     # pages and bytes behind unguessable links
-    _at("GET HEAD",    "/s/{path}",                           "stream", who=Who.NOBODY, address_limit="delivery"),
-    _at("GET HEAD",    "/p/{path}",                           "stream", who=Who.NOBODY, address_limit="delivery"),
+    _at("GET HEAD",    "/s/{path}",  "stream", who=Who.NOBODY, address_limit="delivery", cookie=VIEWER),
+    _at("GET HEAD",    "/p/{path}",  "stream", who=Who.NOBODY, address_limit="delivery"),
 )
 # fmt: on
 

@@ -13,11 +13,11 @@ from uuid import UUID
 
 import sqlalchemy
 import uuid_utils.compat
-from sqlalchemy import DateTime, Engine, MetaData, func
+from sqlalchemy import DateTime, Engine, MetaData, Text, func
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
-from sqlalchemy.types import JSON, TypeEngine, Uuid
+from sqlalchemy.types import TypeEngine, Uuid
 
 __all__ = [
     "TYPES",
@@ -44,14 +44,13 @@ _NAMES = {
     "pk": "pk_%(table_name)s",
 }
 
-
-_JSON = JSON().with_variant(JSONB(), "postgresql")
 TYPES: dict[Any, TypeEngine[Any]] = {
+    str: Text(),
     UUID: Uuid(),
     datetime: Timestamp,
-    dict[str, Any]: _JSON,
-    list[Any]: _JSON,
-    list[dict[str, Any]]: _JSON,
+    dict[str, Any]: JSONB(),
+    list[Any]: JSONB(),
+    list[dict[str, Any]]: JSONB(),
 }
 """The column types of annotations, for a base's ``type_annotation_map``."""
 

@@ -49,7 +49,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 _SECRETS = re.compile(
     r"(?P<keep>(?:Bearer\s+|csk_|/(?:s|p)/|[?&](?:token|key|signature)=|(?:password|secret|token|authorization|cookie)"
-    r"[\"']?\s*[=:]\s*[\"']?|://[^:/@\s]*:))(?P<secret>[^\s\"'&/@,}]{4,})",
+    r"[\"']?\s*[=:]\s*[\"']?|://[^:/@\s]*:))(?P<secret>(?!\{)[^\s\"'&/@,}]{4,})",
     re.IGNORECASE,
 )
 

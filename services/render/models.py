@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint
+from sqlalchemy import BigInteger, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from libs import database
@@ -99,7 +99,7 @@ class Rendition(Base):
     problem_detail: Mapped[str | None]
     object_key: Mapped[str | None]
     poster_key: Mapped[str | None]
-    size: Mapped[int | None]  # bytes
+    size: Mapped[int | None] = mapped_column(BigInteger)  # bytes
     sha256: Mapped[str | None]
     width: Mapped[int | None]
     height: Mapped[int | None]

@@ -16,7 +16,6 @@ from libs import bus, database
 from libs.bus import jobs
 from libs.bus.outbox import message_id
 from libs.bus.relay import Relay
-from libs.bus.tables import metadata
 from libs.bus.worker import Worker
 from libs.contracts import events
 from libs.contracts.subscriptions import SERVICES
@@ -28,32 +27,11 @@ TEACHER, LISTENER = "stream", "catalog"  # share.viewed goes from the one to the
 
 @pytest.fixture
 def schemas(databases: Databases) -> Iterator[Databases]:
-    """Every schema with nothing but the bus's own tables, as a service's first migration makes them."""
+    """Every service's schema, migrated and empty: the relay looks at all of them."""
     for service in SERVICES:
-        if service in databases.migrated:
-            databases.ready(service)
-            continue
-        database.configure(databases.url(service))
-        with database.transaction() as session:
-            known = session.execute(database.sqlalchemy.text("SELECT to_regclass('outbox')")).scalar()
-            if known is None:
-                _create(session)
-            else:
-                for table in metadata.sorted_tables:
-                    session.execute(table.delete())
+        databases.ready(service)
     yield databases
     database.dispose()
-
-
-def _create(session: object) -> None:
-    class Op:
-        def get_bind(self) -> object:
-            return session.connection()  # type: ignore[attr-defined]
-
-        def execute(self, statement: str) -> None:
-            session.execute(database.sqlalchemy.text(statement))  # type: ignore[attr-defined]
-
-    bus.create_tables(Op())
 
 
 def viewed() -> events.ShareViewed:

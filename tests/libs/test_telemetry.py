@@ -57,3 +57,7 @@ def test_forged_correlation_ids_are_replaced(forged: str) -> None:
     with telemetry.correlated(forged) as chosen:
         assert chosen != forged
         assert chosen.isalnum()
+
+
+def test_route_templates_stay_readable() -> None:
+    assert telemetry.redact("/s/{token}/media") == "/s/{token}/media"

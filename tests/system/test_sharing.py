@@ -23,6 +23,13 @@ def test_share_link_plays_signed_out_and_stops_when_revoked(platform: Platform, 
         media = friend.get(share["url"] + "/media", headers={"Range": "bytes=0-99"})
         assert (media.status_code, len(media.content)) == (206, 100)
         assert media.headers["Content-Range"] == f"bytes 0-99/{clip['files'][0]['size']}"
+        friend.get(share["url"])
+        friend.get(share["url"] + "/media")
+        friend.get(share["url"] + "/media", headers={"Range": "bytes=0-"})
+        shares = person.http.get("/api/v1/shares", params={"media_id": clip["id"]}).json()
+        shares = shares["items"] if isinstance(shares, dict) else shares
+        assert [entry["views"] for entry in shares] == [1], "one viewer, however often the player asks"
+        assert "clipstead=" not in page.headers.get("Set-Cookie", "")
         assert person.http.delete(f"/api/v1/shares/{share['id']}").status_code == 204
         assert friend.get(share["url"] + "/media").status_code in (404, 410)
         assert friend.get(share["url"]).status_code in (404, 410)

@@ -43,6 +43,6 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text, nullable=False),
         sa.Column("source", sa.Text, nullable=False),
         sa.Column("created_at", database.Timestamp, nullable=False, server_default=sa.text("clock_timestamp()")),
-        sa.UniqueConstraint("media_id", "rank", deferrable=True, initially="DEFERRED"),
+        sa.UniqueConstraint("media_id", "rank", name="uq_moments_media_id", deferrable=True, initially="DEFERRED"),
     )
     bus.create_tables(op)

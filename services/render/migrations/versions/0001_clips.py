@@ -35,7 +35,7 @@ def upgrade() -> None:
         sa.Column("plan", JSONB, nullable=False),
         sa.Column("digest", sa.Text, nullable=False),
         sa.Column("created_at", database.Timestamp, nullable=False, server_default=BORN),
-        sa.UniqueConstraint("media_id", "digest"),
+        sa.UniqueConstraint("media_id", "digest", name="uq_clips_media_id"),
     )
     op.create_index("ix_clips_owner_id", "clips", ["owner_id", "id"])
     op.create_table(

@@ -35,7 +35,7 @@ def upgrade() -> None:
         sa.Column("words", sa.Integer, nullable=False),
         sa.Column("loudness", JSONB, nullable=False),
         sa.Column("created_at", database.Timestamp, nullable=False, server_default=sa.text("clock_timestamp()")),
-        sa.UniqueConstraint("media_id", "version"),
+        sa.UniqueConstraint("media_id", "version", name="uq_transcripts_media_id"),
     )
     op.create_table(
         "segments",
