@@ -1,10 +1,10 @@
-"""The frames that a clip can be made for: one row a platform, as its rules stood in January 2026.
+"""The frames that a clip can be made for: one row a platform, by its published rules as its authors knew them in 2026.
 
 Sizes are pixels, lengths seconds, rates bit/s, loudness LUFS, the ceiling dBTP. Safe areas are shares of the frame that
 the platform's own buttons and texts lie on, so nothing that must be read goes there; captions keep 15 % from the bottom
 everywhere.
 
-Sources: TikTok "Video specifications" (10 min upload, 9:16), Instagram Help "Reels" (3 min since January 2025), YouTube
+After: TikTok "Video specifications" (10 min upload, 9:16), Instagram Help "Reels" (3 min since January 2025), YouTube
 Help "Shorts" (3 min since October 2024), Meta and LinkedIn feed specifications (1:1), YouTube upload recommendations
 (16:9). -14 LUFS is what YouTube, Spotify and TikTok play back at (AES TD1008 allows -14 to -16 for speech on phones).
 """

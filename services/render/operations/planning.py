@@ -40,8 +40,6 @@ def highlights_ready(event: events.HighlightsReady, delivery: Delivery) -> None:
             return
         for moment in sorted(found.moments, key=lambda one: one.rank):
             end = min(moment.end, original.duration)
-            if end - moment.start < SHORTEST:
-                continue
             plan = plans.make(original, moment.start, end, preset, moment.title)
             if queries.alike(session, plan) is None:
                 _plan(session, plan, original.owner_id, moment.title, moment)
@@ -133,7 +131,7 @@ def failure_of(rendition: Rendition, of: Clip) -> events.RenditionFailed:
 def _plan(
     session: Session, plan: Plan, owner_id: UUID, title: str, moment: Moment | None = None, priority: int = 0
 ) -> Clip:
-    """Write down a clip and its file to be, tell of it, queue the work. A span too long for its frame fails at once."""
+    """Write down a clip and its file to be, tell of it, queue the work. A span that its frame can't take fails at once."""
     made = Clip(
         id=database.new_id(),
         media_id=plan.media_id,
@@ -153,9 +151,9 @@ def _plan(
     session.flush()
     session.refresh(made, ["created_at"])
     bus.publish(session, _planned(made, rendition))
-    problem = _too_long(plan.duration, TARGETS[plan.preset])
-    if problem:
-        rendition.fail("too_long", problem)
+    unfit = _unfit(plan.duration, TARGETS[plan.preset])
+    if unfit is not None:
+        rendition.fail(unfit.code, unfit.detail)
         bus.publish(session, failure_of(rendition, made))
     else:
         params = {"rendition_id": str(rendition.id)}
@@ -197,21 +195,23 @@ def _check_bounds(original: Original, start: float, end: float, target: Target) 
             code="out_of_bounds",
             duration=original.duration,
         )
-    if end - start < SHORTEST:
-        raise Unusable(f"A clip must be at least {SHORTEST:.0f} s long.", code="too_short", shortest=SHORTEST)
-    problem = _too_long(end - start, target)
-    if problem:
-        raise Unusable(problem, code="too_long", longest=target.longest)
+    unfit = _unfit(end - start, target)
+    if unfit is not None:
+        raise unfit
 
 
-def _too_long(length: float, target: Target) -> str:
-    """A sentence that says so if a span is longer than its frame takes."""
-    if length <= target.longest + plans.SAME:
-        return ""
-    return (
-        f"{target.label} takes at most {target.longest:.0f} s and this span is {length:.1f} s long. "
-        "Choose a shorter span or another preset."
-    )
+def _unfit(length: float, target: Target) -> Unusable | None:
+    """The reason why a span of this length can't be rendered for a frame, if there is one."""
+    if length < SHORTEST:
+        return Unusable(f"A clip must be at least {SHORTEST:.0f} s long.", code="too_short", shortest=SHORTEST)
+    if length > target.longest + plans.SAME:
+        return Unusable(
+            f"{target.label} takes at most {target.longest:.0f} s and this span is {length:.1f} s long. "
+            "Choose a shorter span or another preset.",
+            code="too_long",
+            longest=target.longest,
+        )
+    return None
 
 
 def _minutes(seconds: float) -> str:

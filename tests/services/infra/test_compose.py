@@ -309,8 +309,8 @@ def test_alert_rules_pass_their_tests() -> None:
 def _rendered() -> str:
     """The template as nginx's own image fills it: the two variables, and nothing else."""
     template = (ROOT / "infra/edge/clipstead.conf.template").read_text()
-    assert set(re.findall(r"\$\{(\w+)\}", template)) == {"CLIPSTEAD_HOST_NAME", "NGINX_LOCAL_RESOLVERS"}
-    return template.replace("${CLIPSTEAD_HOST_NAME}", "clips.test").replace("${NGINX_LOCAL_RESOLVERS}", "127.0.0.1")
+    assert set(re.findall(r"\$\{(\w+)\}", template)) == {"CLIPSTEAD_HOST_NAME", "CLIPSTEAD_RESOLVER"}
+    return template.replace("${CLIPSTEAD_HOST_NAME}", "clips.test").replace("${CLIPSTEAD_RESOLVER}", "127.0.0.1")
 
 
 def test_the_edge_overwrites_whatever_a_client_says_of_itself() -> None:

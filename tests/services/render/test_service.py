@@ -155,7 +155,12 @@ def test_nothing_found_plans_nothing_and_bounds_are_kept(world: World) -> None:
     world.service.tell(nothing)
     world.service.tell(world.moments((6.0, 9.5), (7.5, 8.4), (7.9, 20.0)))
     planned = world.service.told(events.ClipPlanned)
-    assert [(event.start, event.end) for event in planned] == [(6.0, 8.0)], "ends with the recording; 1 s at least"
+    assert [(event.start, event.end) for event in planned] == [(6.0, 8.0), (7.5, 8.0), (7.9, 8.0)], (
+        "ends with the recording"
+    )
+    failed = world.service.told(events.RenditionFailed)
+    # Nothing is left out in silence: whoever counts the clips of a recording waits for each that was found.
+    assert [(event.clip_id, event.code) for event in failed] == [(event.clip_id, "too_short") for event in planned[1:]]
 
 
 def test_a_moment_longer_than_its_frame_takes_fails_with_the_reason(world: World) -> None:
