@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from libs.storage import CHUNK, NotStored, StorageUnavailable, Stored, check_key
 
-__all__ = ["FolderStore"]
+__all__ = ["FolderStore", "sync_folder"]
 
 ASIDE = ".incoming"
 
@@ -39,7 +39,7 @@ class FolderStore:
                 os.fsync(output.fileno())
             target.parent.mkdir(parents=True, exist_ok=True)
             aside.rename(target)
-            _sync_folder(target.parent)
+            sync_folder(target.parent)
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS):
                 raise StorageUnavailable(str(error)) from error
@@ -113,7 +113,7 @@ def _chunks(source: BinaryIO, offset: int, length: int | None) -> Iterator[bytes
             yield chunk
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make a rename durable (POSIX wants the folder synced as well as the file)."""
     handle = os.open(folder, os.O_RDONLY)
     try:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
 
+from libs.storage.folder import sync_folder
 from services.ingest.settings import settings
 
 __all__ = ["Held", "Part", "adopt", "free_bytes", "import_folder", "path_of", "remove", "strays"]
@@ -50,7 +51,7 @@ def adopt(media_id: UUID, file: Path) -> int:
     with file.open("rb+") as whole:
         os.fsync(whole.fileno())
     file.replace(target)
-    _sync_folder(target.parent)
+    sync_folder(target.parent)
     return target.stat().st_size
 
 
@@ -79,7 +80,7 @@ class Part:
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if fresh:
-                _sync_folder(path.parent)
+                sync_folder(path.parent)
         except BaseException as error:
             os.close(self._file)
             if isinstance(error, BlockingIOError):
@@ -109,11 +110,3 @@ class Part:
     def release(self) -> None:
         """Let others write."""
         os.close(self._file)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from libs import bus, database
 from libs.bus import Job, JobFailed, Lease
 from libs.contracts.media import EngineSpan, Wishes
-from libs.web.problems import Conflict, NotFound, Unusable
+from libs.web.problems import NotFound, Unusable
 from services.ingest import queries
 from services.ingest.engines import egress, parts
 from services.ingest.engines.egress import Policy, Refused
@@ -95,16 +95,7 @@ def look(owner: UUID, media_id: UUID) -> Import:
 def cancel(owner: UUID, media_id: UUID) -> None:
     """Stop an import and drop its bytes. Raises NotFound, and Conflict where it became a recording already."""
     look(owner, media_id)
-    with database.transaction() as session:
-        recording = queries.locked(session, media_id)
-        if recording is None:
-            return
-        if recording.standing is State.RECEIVED:
-            raise Conflict("This import is complete. Delete the recording from the library instead.")
-        if recording.standing not in {State.REJECTED, State.CANCELLED}:
-            intake.reject(session, recording, "import_cancelled", "The import was cancelled.", state=State.CANCELLED)
-        bus.cancel(session, subject=media_id)
-    parts.remove(media_id)
+    intake.withdraw(media_id, "import")
 
 
 def fetch_recording(lease: Lease) -> None:

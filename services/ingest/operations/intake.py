@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable
 from pathlib import PurePosixPath
+from typing import Literal
 from uuid import UUID
 
 from pydantic import ConfigDict, ValidationError
@@ -21,7 +22,17 @@ from services.ingest.models import Recording
 from services.ingest.settings import settings
 from services.ingest.states import State
 
-__all__ = ["announce", "filename_of", "once", "parse_wishes", "progressed", "reject", "require_room", "title_of"]
+__all__ = [
+    "announce",
+    "filename_of",
+    "once",
+    "parse_wishes",
+    "progressed",
+    "reject",
+    "require_room",
+    "title_of",
+    "withdraw",
+]
 
 _TITLE = 300
 _FILENAME = 255
@@ -143,3 +154,17 @@ def reject(session: Session, recording: Recording, code: str, detail: str, *, st
             {"media_id": recording.id, "owner_id": recording.owner_id, "stage": stage, "code": code, "detail": detail}
         ),
     )
+
+
+def withdraw(media_id: UUID, way: Literal["upload", "import"]) -> None:
+    """Stop a recording on its way in and drop its bytes. Raises Conflict where it became one already."""
+    with database.transaction() as session:
+        recording = queries.locked(session, media_id)
+        if recording is None:
+            return
+        if recording.standing is State.RECEIVED:
+            raise Conflict(f"This {way} is complete. Delete the recording from the library instead.")
+        if recording.standing not in {State.REJECTED, State.CANCELLED}:
+            reject(session, recording, f"{way}_cancelled", f"The {way} was cancelled.", state=State.CANCELLED)
+        bus.cancel(session, subject=media_id)
+    parts.remove(media_id)

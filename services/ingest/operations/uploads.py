@@ -18,7 +18,6 @@ from libs import bus, database
 from libs.contracts.media import Wishes
 from libs.web.problems import Conflict, Gone, InsufficientStorage, Locked, NotFound, TooLarge, Unusable
 from services.ingest import queries
-from services.ingest.engines import parts
 from services.ingest.engines.parts import Held, Part
 from services.ingest.models import Recording
 from services.ingest.operations import intake
@@ -131,16 +130,7 @@ async def receive(owner: UUID, media_id: UUID, offset: int, chunks: AsyncIterato
 def withdraw(owner: UUID, media_id: UUID) -> None:
     """Cancel an upload and drop its bytes. Raises NotFound, and Conflict where it became a recording already."""
     look(owner, media_id)
-    with database.transaction() as session:
-        recording = queries.locked(session, media_id)
-        if recording is None:
-            return
-        if recording.standing is State.RECEIVED:
-            raise Conflict("This upload is complete. Delete the recording from the library instead.")
-        if recording.standing not in {State.REJECTED, State.CANCELLED}:
-            intake.reject(session, recording, "upload_cancelled", "The upload was cancelled.", state=State.CANCELLED)
-        bus.cancel(session, subject=media_id)
-    parts.remove(media_id)
+    intake.withdraw(media_id, "upload")
 
 
 async def _lively(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
