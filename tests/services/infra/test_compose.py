@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from functools import cache
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -240,9 +241,11 @@ def test_only_what_has_business_outside_can_leave() -> None:
     }
 
 
-def test_the_gateway_believes_the_edges_network_alone_and_only_they_are_on_it() -> None:
+def test_the_gateway_believes_the_edge_alone_and_nobody_else_is_on_their_network() -> None:
+    address = _containers(PRODUCTION)["edge"]["networks"]["front"]["ipv4_address"]
+    assert _containers(PRODUCTION)["gateway"]["environment"]["CLIPSTEAD_TRUSTED_PROXIES"] == address
     subnet = _read(PRODUCTION)["networks"]["front"]["ipam"]["config"][0]["subnet"]
-    assert _containers(PRODUCTION)["gateway"]["environment"]["CLIPSTEAD_TRUSTED_PROXIES"] == subnet
+    assert ip_address(_default(address)) in ip_network(_default(subnet))
     on_it = {
         name
         for file in (BASE, PRODUCTION, MONITORING)
@@ -250,6 +253,11 @@ def test_the_gateway_believes_the_edges_network_alone_and_only_they_are_on_it() 
         if "front" in spec.get("networks", [])
     }
     assert on_it == {"gateway", "edge"}
+
+
+def _default(value: str) -> str:
+    """What Compose puts for ``${NAME:-default}`` where nothing is set."""
+    return re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", value)
 
 
 # Monitoring
@@ -281,7 +289,8 @@ def test_every_alert_fires_and_clears_in_a_test_and_has_a_paragraph_on_what_to_d
     told = (ROOT / "monitoring/README.md").read_text()
     for alert in (rule["alert"] for rule in rules):
         story = [bool(check.get("exp_alerts")) for check in checks if check["alertname"] == alert]
-        assert story == [False, True, False], alert
+        assert story
+        assert story == [False, True, False] * (len(story) // 3), alert
         assert f"### {alert}\n" in told
     assert len(re.findall("^### ", told, re.MULTILINE)) == len(rules)
 
