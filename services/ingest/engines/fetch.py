@@ -80,7 +80,9 @@ def _run(
     on_progress: OnProgress,
     cancelled: Callable[[], bool],
 ) -> dict[str, Any]:
-    request = {"url": url, "folder": str(folder), "proxy": egress.url, "cap": policy.cap, "timeout": policy.window}
+    # The child is more patient than the proxy, so that it is the proxy that says what went wrong.
+    patience = 3 * policy.window
+    request = {"url": url, "folder": str(folder), "proxy": egress.url, "cap": policy.cap, "timeout": patience}
 
     def take(message: dict[str, Any]) -> None:
         on_progress(int(message["done"]), message["total"])
