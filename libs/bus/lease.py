@@ -101,3 +101,5 @@ class Lease:
             except database.DatabaseUnavailable:
                 # The lease may lapse meanwhile; then the next heartbeat finds it lost and the work is thrown away.
                 log.warning("heartbeat missed: database unavailable", extra={"job_id": str(self.job.id)})
+            except Exception:  # a heart that stops in silence would have the job done twice
+                log.exception("heartbeat failed", extra={"job_id": str(self.job.id)})

@@ -33,7 +33,7 @@ POLL = 1.0  # seconds
 AUDIT_EVERY = 10.0  # seconds between looks for what did not arrive
 PATIENCE = 30  # seconds until something sent but not received is sent again
 KEEP_SETTLED = 24  # hours
-MOST_SENDS = 50  # then it stays in the table, unsettled, for somebody to look at
+LONGEST_PATIENCE = 600  # seconds: patience grows with each sending, so that a subscriber long gone is not flooded
 
 Connection = psycopg.Connection[TupleRow]
 
@@ -139,10 +139,11 @@ class Relay:
             table = sql.Identifier(service, "outbox")
             waiting = connection.execute(
                 sql.SQL(
-                    "SELECT id, topic FROM {} WHERE settled_at IS NULL AND sends < %s "
-                    "AND sent_at < clock_timestamp() - make_interval(secs => %s) ORDER BY sent_at LIMIT 1000"
+                    "SELECT id, topic FROM {} WHERE settled_at IS NULL AND topic = ANY(%s) "
+                    "AND sent_at < clock_timestamp() - make_interval(secs => least(%s * sends, %s)) "
+                    "ORDER BY sent_at LIMIT 1000"
                 ).format(table),
-                (MOST_SENDS, PATIENCE),
+                (list(EVENTS), PATIENCE, LONGEST_PATIENCE),  # what a newer release tells is not ours to settle
             ).fetchall()
             lost = self._not_received(connection, waiting)
             settled = [event_id for event_id, _ in waiting if event_id not in lost]
@@ -167,7 +168,7 @@ class Relay:
         """Of events (id, topic), those that some subscriber's inbox lacks."""
         expected: dict[str, dict[UUID, UUID]] = {}
         for event_id, topic in waiting:
-            for to in subscribers(topic) if topic in EVENTS else ():
+            for to in subscribers(topic):
                 expected.setdefault(to, {})[message_id(event_id, to)] = event_id
         lost: set[UUID] = set()
         for to, messages in expected.items():

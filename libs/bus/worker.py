@@ -15,10 +15,12 @@ from uuid import UUID
 import dramatiq
 from dramatiq.brokers.redis import RedisBroker
 from redis import RedisError
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
 from libs import database
 from libs.bus import jobs
-from libs.bus.actors import Actors, Delivery, Kind, Periodic
+from libs.bus.actors import Actors, Delivery, Failed, Kind, Periodic
 from libs.bus.broker import IDLE_POLL, RECEIVE, WORK, events_queue, job_queue, make_broker, wake_message
 from libs.bus.jobs import Job, JobFailed, LeaseLost
 from libs.bus.lease import Lease
@@ -201,7 +203,18 @@ class Worker:
                 log.error("job quarantined", extra={"kind": job.kind, "job_id": str(job.id)})
                 JOBS.labels(self._actors.service, job.kind, JobState.QUARANTINED.value).inc()
                 if kind is not None and kind.failed is not None:
-                    kind.failed(session, job, INTERRUPTED)
+                    self._tell_quarantined(session, kind.failed, job)
+
+    def _tell_quarantined(self, session: Session, failed: Failed, job: Job) -> None:
+        """Tell why a job ended, in a savepoint: where that fails, the other jobs must still be taken back."""
+        try:
+            with session.begin_nested():
+                failed(session, job, INTERRUPTED)
+        except OperationalError:
+            raise  # passes: the next look finds the job again
+        except Exception as error:
+            ERRORS.labels(self._actors.service, f"job {job.kind}").inc()
+            log.exception("a quarantine could not be told", extra={"job_id": str(job.id)}, exc_info=error)
 
     def _wake_idle_lanes(self) -> None:
         idle = [lane for lane, is_idle in self._idle.items() if is_idle]

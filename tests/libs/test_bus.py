@@ -10,6 +10,8 @@ from uuid import UUID
 import psycopg
 import pytest
 import redis
+from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from infra.onehost.servers import Valkey
 from libs import bus, database
@@ -153,6 +155,24 @@ def test_losing_all_of_redis_loses_no_event(schemas: Databases, valkey: Valkey) 
     assert rows(schemas, TEACHER, "SELECT id FROM outbox WHERE settled_at IS NULL") == []
 
 
+def test_what_nobody_knows_yet_or_was_sent_in_vain_for_long_is_not_given_up(schemas: Databases, valkey: Valkey) -> None:
+    flush(valkey)
+    publish(schemas, viewed())
+    publish(schemas, viewed())
+    relay = Relay(schemas.relay_url, valkey.url)
+    with psycopg.connect(schemas.relay_url, autocommit=True) as connection:
+        first = "(SELECT min(position) FROM stream.outbox)"
+        connection.execute(f"UPDATE stream.outbox SET topic = 'of.tomorrow' WHERE position = {first}")
+        relay.drain(connection)
+        connection.execute("UPDATE stream.outbox SET sends = 1000, sent_at = sent_at - interval '1 hour'")
+        relay.audit(connection)
+        assert relay.drain(connection) == 1
+        connection.execute(f"UPDATE stream.outbox SET topic = 'share.viewed' WHERE position = {first}")
+        relay.audit(connection)
+        assert relay.drain(connection) == 1
+    assert rows(schemas, TEACHER, "SELECT settled_at FROM outbox") == [(None,), (None,)]
+
+
 def test_relay_outlives_a_dead_redis_and_the_event_stays_due(schemas: Databases) -> None:
     publish(schemas, viewed())
     relay = Relay(schemas.relay_url, "redis://127.0.0.1:1/0")
@@ -258,6 +278,26 @@ def test_vanished_worker_is_noticed_and_the_third_time_quarantines(schemas: Data
         wanted = "quarantined" if interruptions == 3 else "queued"
         assert state(schemas)[0][:3] == (wanted, interruptions, interruptions)
     assert told == ["interrupted"]
+
+
+def test_a_quarantine_that_cannot_be_told_holds_up_nobody_else(schemas: Databases, valkey: Valkey) -> None:
+    def failed(session: Session, _job: bus.Job, _problem: bus.JobFailed) -> None:
+        session.execute(text("SELECT 1 / 0"))
+
+    worker = worker_for(schemas, valkey, lambda _: None, failed)
+    for _ in range(2):
+        enqueue()
+    with database.transaction() as session:
+        for _ in range(2):
+            assert jobs.claim(session, "test", lease=0.01) is not None
+        session.execute(
+            text(
+                "UPDATE jobs SET interruptions = CASE WHEN id = (SELECT min(id::text)::uuid FROM jobs) THEN 2 ELSE 0 END"
+            )
+        )
+    threading.Event().wait(0.05)
+    worker._reap()
+    assert {row[0] for row in state(schemas)} == {"quarantined", "queued"}
 
 
 def test_a_worker_thought_dead_cannot_overwrite_its_successor(schemas: Databases, valkey: Valkey) -> None:
