@@ -12,6 +12,9 @@ from libs.web.tokens import HEADER, BadToken, Principal, Verifier
 
 __all__ = ["AnyCaller", "Caller", "Internal", "OptionalCaller", "authenticate"]
 
+GATEWAY = "gateway"
+PEOPLES = "/v1/"  # paths that people reach through the gateway; services ask each other below /internal/
+
 
 async def authenticate(request: Request) -> None:
     """Check the service token of every request, but those to paths that the service declared public."""
@@ -22,10 +25,15 @@ async def authenticate(request: Request) -> None:
         return
     verifier: Verifier = request.app.state.verifier
     try:
-        request.state.principal = verifier.verify(token or "")
+        principal = verifier.verify(token or "")
     except BadToken as error:
         log.warning("request without a valid service token", extra={"reason": str(error), "path": request.url.path})
         raise Unauthenticated("A service token is needed here.", code="bad_service_token") from error
+    # The gateway alone knows who is signed in: another service's key must not speak for people at their doors.
+    if principal.service != GATEWAY and request.url.path.startswith(PEOPLES):
+        log.warning("a service spoke for a person", extra={"from": principal.service, "path": request.url.path})
+        raise Forbidden(f"{principal.service} has no business here.")
+    request.state.principal = principal
 
 
 def _principal(request: Request) -> Principal:

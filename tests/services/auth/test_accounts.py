@@ -249,6 +249,13 @@ def test_only_the_gateway_may_resolve(auth: UnderTest) -> None:
     assert auth.call.http.post("/internal/resolve", json=body).status_code == 401
 
 
+def test_only_the_gateway_may_speak_for_a_person(auth: UnderTest) -> None:
+    person = UUID(sign_up(auth).json()["user"]["id"])
+    wanted = {"name": "stolen", "scopes": ["read"]}
+    assert auth.call("POST", "/v1/auth/api-keys", by=person, issuer="stream", json=wanted).status_code == 403
+    assert auth.rows("SELECT 1 FROM api_keys") == []
+
+
 @pytest.mark.parametrize("body", [{}, {"session_token": "a", "api_key": "b"}, {"session_token": "x" * 500}, {"x": 1}])
 def test_resolving_takes_one_credential(auth: UnderTest, body: dict[str, str]) -> None:
     assert auth.call("POST", "/internal/resolve", json=body).status_code == 422
