@@ -198,6 +198,8 @@ def _transcript(media_id: UUID) -> Transcript:
     try:
         reply = web.client("transcription").get(f"/internal/transcripts/{media_id}", timeout=FETCH)
     except web.PeerRefused as refusal:
+        if refusal.status != NotFound.status:
+            raise
         raise JobFailed("no_transcript", "The transcript is gone; transcribe the recording again.") from refusal
     return Transcript.model_validate(reply)
 

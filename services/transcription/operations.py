@@ -97,6 +97,8 @@ def _original(media_id: UUID) -> Original:
     try:
         return Original.model_validate(web.client("ingest").get(f"/internal/originals/{media_id}"))
     except web.PeerRefused as error:
+        if error.status != problems.NotFound.status:
+            raise  # a fault of today is no reason to give the recording up
         raise bus.JobFailed("original_missing", "The recording's file is no longer there.") from error
 
 

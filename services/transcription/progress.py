@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from libs import bus, database
 from libs.contracts import events
+from libs.telemetry import log
 from services.transcription.settings import settings
 
 __all__ = ["Progress"]
@@ -50,16 +51,20 @@ class Progress:
 
     def _publish(self, done: float, total: float, eta: float | None) -> None:
         self._told_at = time.monotonic()
-        with database.transaction() as session:
-            if self._is_ours(session):
-                event = events.TranscriptProgress(
-                    media_id=self._lease.subject,
-                    done=round(done, 3),
-                    total=round(total, 3),
-                    eta=eta,
-                    detail=self.detail,
-                )
-                bus.publish(session, event)
+        event = events.TranscriptProgress(
+            media_id=self._lease.subject,
+            done=round(done, 3),
+            total=round(total, 3),
+            eta=eta,
+            detail=self.detail,
+        )
+        try:
+            with database.transaction() as session:
+                if self._is_ours(session):
+                    bus.publish(session, event)
+        except database.DatabaseUnavailable:
+            # Hours of listening must not be thrown away because a word about them could not be written down.
+            log.warning("progress not told: database unavailable", extra={"media_id": str(self._lease.subject)})
 
     def _is_ours(self, session: Session) -> bool:
         mine = (self._lease.job_id, self._lease.attempt, bus.JobState.RUNNING)

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from libs import bus, database
 from libs.bus import Job, JobFailed, Lease
 from libs.contracts.media import EngineSpan, Wishes
+from libs.telemetry import log
 from libs.web.problems import NotFound, Unusable
 from services.ingest import queries
 from services.ingest.engines import egress, parts
@@ -164,11 +165,14 @@ def _teller(lease: Lease) -> Callable[[int, int | None], None]:
         if time.monotonic() - last < _TELL_EVERY:
             return
         last = time.monotonic()
-        with database.transaction() as session:
-            recording = queries.locked(session, lease.subject)
-            if recording is not None and recording.standing is State.IMPORTING:
-                recording.received, recording.total = done, total
-                intake.progressed(session, recording, at_once=True)
+        try:
+            with database.transaction() as session:
+                recording = queries.locked(session, lease.subject)
+                if recording is not None and recording.standing is State.IMPORTING:
+                    recording.received, recording.total = done, total
+                    intake.progressed(session, recording, at_once=True)
+        except database.DatabaseUnavailable:
+            log.warning("progress not told: database unavailable", extra={"media_id": str(lease.subject)})
 
     return tell
 

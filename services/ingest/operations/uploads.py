@@ -69,7 +69,7 @@ def check_size(length: int) -> None:
 
 
 def create(owner: UUID, wanted: NewUpload) -> Upload:
-    """Announce an upload. Raises TooLarge, Unusable, InsufficientStorage, TooManyRequests, Conflict."""
+    """Announce an upload. Raises TooLarge, Unusable, InsufficientStorage, TooManyRequests, Conflict, Gone."""
     check_size(wanted.length)
 
     def make(session: Session) -> Recording:
@@ -92,7 +92,7 @@ def create(owner: UUID, wanted: NewUpload) -> Upload:
     def same(known: Recording) -> bool:
         return known.kind == "upload" and (known.total, known.filename) == (wanted.length, wanted.filename)
 
-    return Upload.of(intake.once(owner, wanted.idempotency_key, make, same))
+    return _alive(intake.once(owner, wanted.idempotency_key, make, same))
 
 
 def look(owner: UUID, media_id: UUID) -> Upload:
@@ -101,6 +101,10 @@ def look(owner: UUID, media_id: UUID) -> Upload:
         recording = queries.owned(session, owner, media_id)
     if recording is None or recording.kind != "upload":
         raise NotFound
+    return _alive(recording)
+
+
+def _alive(recording: Recording) -> Upload:
     if recording.standing in {State.REJECTED, State.CANCELLED}:
         raise Gone(recording.detail, code=recording.code or None)
     return Upload.of(recording)

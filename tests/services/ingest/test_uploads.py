@@ -286,7 +286,11 @@ def test_the_same_idempotency_key_makes_one_upload(ingest: UnderTest) -> None:
     assert len(ingest.told(events.MediaAnnounced)) == 1
     other = ingest.call("POST", "/v1/uploads", by=ME, headers=TUS | key | {"Upload-Length": "7"})
     assert (other.status_code, other.json()["code"]) == (409, "idempotency_key_reused")
-    assert announce(ingest, 1000, by=OTHER, headers=key)
+    path = announce(ingest, 1000, by=OTHER, headers=key)
+    assert ingest.call("DELETE", path, by=OTHER, headers=TUS).status_code == 204
+    same = {"Upload-Length": "1000", **metadata(filename="talk.mp4")}
+    ended = ingest.call("POST", "/v1/uploads", by=OTHER, headers=TUS | key | same)
+    assert (ended.status_code, ended.json()["code"]) == (410, "upload_cancelled")
 
 
 def test_progress_is_told_at_most_once_a_second(ingest: UnderTest) -> None:
