@@ -27,12 +27,14 @@ SOMEBODY_WAITS = 10  # priority of what a person asked for by hand
 def highlights_ready(event: events.HighlightsReady, delivery: Delivery) -> None:
     """Plan a clip for each moment that has none yet, the best first. Repeating it changes nothing."""
     if event.count == 0:
+        _note(delivery)
         return
     try:
         original = _original(event.media_id)
         found = Moments.model_validate(web.client("highlight").get(f"/internal/moments/{event.media_id}"))
     except NotFound:
         log.info("moments of a deleted recording", extra={"media_id": str(event.media_id)})
+        _note(delivery)
         return
     preset = event.wishes.preset or presets.default(has_video=original.has_video)
     with database.transaction() as session:
@@ -174,6 +176,12 @@ def _planned(made: Clip, rendition: Rendition) -> events.ClipPlanned:
         score=made.score,
         reason=made.reason,
     )
+
+
+def _note(delivery: Delivery) -> None:
+    """Note an arrival that has no effect; what is not in the inbox is sent again and again."""
+    with database.transaction() as session:
+        delivery.first(session)
 
 
 def _original(media_id: UUID) -> Original:

@@ -153,6 +153,7 @@ def test_looking_again_plans_only_what_is_new(world: World) -> None:
 def test_nothing_found_plans_nothing_and_bounds_are_kept(world: World) -> None:
     nothing = world.moments()
     world.service.tell(nothing)
+    assert world.service.rows("SELECT count(*) FROM inbox") == [(1,)], "or it would be sent again and again"
     world.service.tell(world.moments((6.0, 9.5), (7.5, 8.4), (7.9, 20.0)))
     planned = world.service.told(events.ClipPlanned)
     assert [(event.start, event.end) for event in planned] == [(6.0, 8.0), (7.5, 8.0), (7.9, 8.0)], (
