@@ -39,7 +39,8 @@ class FolderStore:
                 os.fsync(output.fileno())
             target.parent.mkdir(parents=True, exist_ok=True)
             aside.rename(target)
-            sync_folder(target.parent)
+            for folder in target.relative_to(self._root).parents:  # those that were just made, too
+                sync_folder(self._root / folder)
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS):
                 raise StorageUnavailable(str(error)) from error
