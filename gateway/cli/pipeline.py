@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import re
+import time
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from gateway.cli.api import Api, View
-from gateway.cli.problems import PipelineFailed
+from gateway.cli.problems import PipelineFailed, Refused
 from gateway.cli.progress import Show
 from gateway.cli.upload import upload
 
 __all__ = ["Clip", "Run", "collect", "process", "stage_seconds"]
+
+SETTLING = 15.0  # seconds in which every part of the platform has heard of a new clip
 
 FINISHED = {"ready", "failed", "rejected"}
 PAGE = 50
@@ -105,7 +109,7 @@ def _clips(api: Api, media_id: str) -> list[View]:
 
 
 def _collect_one(api: Api, view: View, folder: Path, taken: set[str], *, share: bool, extras: bool) -> Clip:
-    grant = api.request("POST", "/api/v1/playback", json={"media_id": view["id"]}, again=True).json()
+    grant = _ask_of(api, "/api/v1/playback", view)
     suffix = ".m4a" if grant["mime"].startswith("audio/") else ".mp4"
     name = _file_name(view["title"], taken)
     target = folder / f"{name}{suffix}"
@@ -114,10 +118,20 @@ def _collect_one(api: Api, view: View, folder: Path, taken: set[str], *, share: 
         api.download(grant["poster_url"], folder / f"{name}.jpg")
     size = {key: grant.get(key) or view.get(key) for key in ("width", "height", "duration")}
     # A link too many, made when the reply to the first request got lost, does no harm.
-    link = (
-        api.request("POST", "/api/v1/shares", json={"media_id": view["id"]}, again=True).json()["url"] if share else ""
-    )
+    link = _ask_of(api, "/api/v1/shares", view)["url"] if share else ""
     return Clip(view, [{"path": str(target), **size}], link)
+
+
+def _ask_of(api: Api, path: str, view: View) -> Any:
+    """Post something about a clip that is ready. Those who deliver it may hear of it a moment after the library did."""
+    patience = time.monotonic() + SETTLING
+    while True:
+        try:
+            return api.request("POST", path, json={"media_id": view["id"]}, again=True).json()
+        except Refused as refusal:
+            if refusal.http_status != HTTPStatus.NOT_FOUND or time.monotonic() > patience:
+                raise
+        time.sleep(0.2)
 
 
 def _file_name(title: str, taken: set[str]) -> str:

@@ -24,7 +24,7 @@ from libs.bus.actors import Actors, Delivery, Failed, Kind, Periodic
 from libs.bus.broker import IDLE_POLL, RECEIVE, WORK, events_queue, job_queue, make_broker, wake_message
 from libs.bus.jobs import Job, JobFailed, LeaseLost
 from libs.bus.lease import Lease
-from libs.bus.states import JobState
+from libs.bus.states import ENDED, JobState
 from libs.contracts.events import EVENTS
 from libs.telemetry import ERRORS, JOB_SECONDS, JOBS, correlated, log
 
@@ -55,6 +55,11 @@ class Worker:
 
     def start(self) -> None:
         """Begin to receive and to work. Returns at once."""
+        for kind in self._actors.kinds:
+            for outcome in (*ENDED, "retried", "released"):
+                JOBS.labels(
+                    self._actors.service, kind, outcome
+                )  # a counter has to be seen at 0 for its first step to count
         self._dramatiq.start()
         self._keeper.start()
 

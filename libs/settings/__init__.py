@@ -44,7 +44,7 @@ class _FileSource(PydanticBaseSettingsSource):
 class SharedSettings(BaseSettings):
     """What every process knows, the gateway included."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, hide_input_in_errors=True)
 
     environment: Literal["development", "production"] = "development"
     home: Path = Path("var")

@@ -46,3 +46,11 @@ def test_secrets_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_service_urls() -> None:
     settings = Toy(service_urls="auth=http://a:1, ingest=http://b:2")  # type: ignore[arg-type]
     assert settings.service_urls == {"auth": "http://a:1", "ingest": "http://b:2"}
+
+
+def test_a_refused_setting_does_not_show_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLIPSTEAD_LINK_SECRET", "CHANGE-ME")
+    monkeypatch.setenv("CLIPSTEAD_SERVICE_KEY", "canary" * 10)
+    with pytest.raises(ValidationError) as caught:
+        Toy()
+    assert "canary" not in str(caught.value)

@@ -40,9 +40,15 @@ def test_demo_makes_clips_of_the_bundled_recording(home: Path) -> None:
         for file in clip["files"]:
             inspect(Path(file["path"]), file, clip["end"] - clip["start"])
 
-    left = [psutil.Process(pid) for pid in set(psutil.pids()) - before if psutil.pid_exists(pid)]
-    ours = [process for process in left if str(home) in " ".join(process.cmdline())]
-    assert ours == []
+    assert [pid for pid in set(psutil.pids()) - before if str(home) in command_line(pid)] == []
+
+
+def command_line(pid: int) -> str:
+    """A process's command line; empty if it has ended."""
+    try:
+        return " ".join(psutil.Process(pid).cmdline())
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):
+        return ""
 
 
 def inspect(path: Path, said: dict[str, object], length: float) -> None:
