@@ -13,12 +13,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, and_, case, func, insert, or_, select, text, update
+from sqlalchemy import Row, and_, case, delete, func, insert, or_, select, text, update
 from sqlalchemy.orm import Session
 
 from libs.bus.outbox import wake
 from libs.bus.states import ENDED, JobState
-from libs.bus.tables import jobs
+from libs.bus.tables import inbox, jobs
 from libs.database import new_id, now
 from libs.telemetry import correlation_id
 
@@ -31,6 +31,7 @@ __all__ = [
     "claim",
     "enqueue",
     "finish",
+    "forget_old",
     "heartbeat",
     "jobs_of",
     "lapsed",
@@ -40,6 +41,7 @@ __all__ = [
     "some_due",
 ]
 
+KEPT_DAYS = 30  # of ended jobs and of receipts
 MOST_INTERRUPTIONS = 3  # then a job is quarantined
 
 
@@ -214,6 +216,13 @@ def lapsed(session: Session) -> list[Job]:
         .returning(*_COLUMNS)
     ).all()
     return [job for job in map(_job, rows) if job.state is JobState.QUARANTINED]
+
+
+def forget_old(session: Session) -> None:
+    """Remove what ended or was received a month ago: long after anything of it could come again."""
+    month = func.make_interval(0, 0, 0, KEPT_DAYS)
+    session.execute(delete(jobs).where(jobs.c.state.in_(ENDED), jobs.c.finished_at < now() - month))
+    session.execute(delete(inbox).where(inbox.c.received_at < now() - month))
 
 
 def some_due(session: Session, kinds: Iterable[str]) -> set[str]:

@@ -31,6 +31,7 @@ from libs.telemetry import ERRORS, JOB_SECONDS, JOBS, correlated, log
 __all__ = ["Worker"]
 
 KEEPER_BEAT = 1.0  # seconds: how soon due jobs are found when their wake-up was lost
+TIDY_EVERY = 3600.0  # seconds
 FIRST_RETRY = 2.0  # seconds; doubled for each further failure, with jitter
 INTERRUPTED = JobFailed(
     "interrupted",
@@ -186,11 +187,16 @@ class Worker:
 
     def _keep(self) -> None:
         """Take back lapsed leases, wake lanes for due jobs whose wake-up was lost, do periodic work."""
+        tidied = 0.0
         due_at = {id(task): time.monotonic() + random.uniform(0, 5) for task in self._actors.periodic}  # noqa: S311
         while not self._stopping.wait(KEEPER_BEAT):
             try:
                 self._reap()
                 self._wake_idle_lanes()
+                if time.monotonic() - tidied > TIDY_EVERY:
+                    tidied = time.monotonic()
+                    with database.transaction() as session:
+                        jobs.forget_old(session)
                 for task in self._actors.periodic:
                     if time.monotonic() >= due_at[id(task)]:
                         due_at[id(task)] = time.monotonic() + task.seconds

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
@@ -68,6 +69,12 @@ def install(app: FastAPI, service: str) -> None:
     async def unavailable(_: Request, error: Exception) -> Response:
         log.warning("a part of the platform is unavailable", extra={"error": str(error)})
         return problem_response(Unavailable("A part of the platform is starting or down. Please try again shortly."))
+
+    @app.exception_handler(DataError)
+    async def unstorable(_: Request, error: DataError) -> Response:
+        """PostgreSQL holds no NUL in texts, and no number beyond its types: the caller sent what nobody can mean."""
+        log.warning("content that can't be stored", extra={"error": str(error.orig)})
+        return problem_response(Malformed("It holds characters or numbers that can't be stored."))
 
     @app.exception_handler(NotStored)
     async def missing(_: Request, error: NotStored) -> Response:

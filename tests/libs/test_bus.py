@@ -352,3 +352,23 @@ def test_stopping_worker_gives_its_job_back_unharmed(schemas: Databases, valkey:
     assert begun.wait(10)
     worker.stop()
     assert state(schemas) == [("queued", 1, 0, None)]
+
+
+def test_what_ended_long_ago_is_forgotten(schemas: Databases, valkey: Valkey) -> None:
+    worker = worker_for(schemas, valkey, lambda _: None)
+    for _ in range(2):
+        enqueue()
+    worker.do_due()
+    enqueue()
+    with psycopg.connect(schemas.url("auth"), autocommit=True) as connection:
+        connection.execute(
+            "UPDATE jobs SET finished_at = finished_at - interval '31 days'"
+            " WHERE id = (SELECT min(id::text)::uuid FROM jobs)"
+        )
+        connection.execute(
+            "INSERT INTO inbox VALUES (gen_random_uuid(), 'x', now() - interval '31 days'), (gen_random_uuid(), 'y', now())"
+        )
+    with database.transaction() as session:
+        jobs.forget_old(session)
+    assert sorted(row[0] for row in state(schemas)) == ["done", "queued"]
+    assert rows(schemas, "auth", "SELECT topic FROM inbox") == [("y",)]
