@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import secrets
 import shutil
-import sys
 from pathlib import Path
 
-from libs.web.tokens import make_key
+from infra.onehost.secrets import make_key
 
 __all__ = ["write"]
 
@@ -28,8 +27,19 @@ SHARED = {  # file -> the password it holds; any other file has its own
 
 
 def write(folder: Path, examples: Path = EXAMPLES) -> None:
-    """Write all secrets into a folder that must not exist yet: overwriting them would lock everybody out."""
+    """Write all secrets into a folder that must not exist yet: overwriting them would lock everybody out.
+
+    Raises FileExistsError. A folder that could not be filled is removed again.
+    """
     folder.mkdir(mode=0o700)
+    try:
+        _fill(folder, examples)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _fill(folder: Path, examples: Path) -> None:
     (folder / "service_keys").mkdir(mode=0o755)
     passwords: dict[str, str] = {}
     for example in sorted(path for path in examples.iterdir() if path.suffix != ".md"):
@@ -43,20 +53,3 @@ def write(folder: Path, examples: Path = EXAMPLES) -> None:
         target.write_text(value.strip() + "\n")
         # Containers read these as their own user; the folder's mode keeps everybody else on this machine out.
         target.chmod(0o644)
-
-
-def main() -> None:
-    """Write ``secrets/``, or the folder that is named."""
-    folder = Path(sys.argv[1] if len(sys.argv) > 1 else "secrets")
-    try:
-        write(folder)
-    except FileExistsError:
-        sys.exit(f"{folder} exists already; remove it first if you mean to lock out everything that uses it")
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-    print(f"{folder}/ is filled. Keep it out of version control and back it up.")  # noqa: T201
-
-
-if __name__ == "__main__":
-    main()

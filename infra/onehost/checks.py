@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -18,7 +16,6 @@ __all__ = ["check", "test"]
 SMALL = ("tests/libs", "tests/contracts", "tests/services")
 LARGE = ("tests/system", "tests/browser")
 PROGRAMS = Path(sys.executable).parent
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
 @dataclass(frozen=True)
@@ -41,7 +38,6 @@ def check(arguments: Sequence[str] = ()) -> int:
 def test(arguments: Sequence[str]) -> int:
     """Run the checks, then every test. With arguments, pytest runs alone and gets them."""
     checked = 0 if arguments else check()
-    _provide_browser()
     webapp.build_if_stale()
     if arguments:
         return _pytest(*arguments)
@@ -72,28 +68,3 @@ def _checks() -> list[Check]:
 def _passes(entry: Check) -> bool:
     print(f"— {entry.name}", flush=True)
     return subprocess.run(entry.command, cwd=entry.folder, check=False, env=webapp.environment()).returncode == 0
-
-
-def _provide_browser() -> None:
-    """Have a Chromium for the browser tests: the system's, else Playwright's own, else Debian's where we may install it.
-
-    Without any, those tests skip themselves and say so.
-    """
-    if any(shutil.which(name) for name in BROWSERS) or _playwright_has_one():
-        return
-    print("Fetching a browser for the browser tests…", flush=True)
-    attempts = [[str(PROGRAMS / "python"), "-m", "playwright", "install", "chromium-headless-shell"]]
-    if shutil.which("apt-get") and os.geteuid() == 0:
-        install = "apt-get update && apt-get install --yes --no-install-recommends chromium"
-        attempts += [["sh", "-c", install]]
-    for command in attempts:
-        if subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0:
-            return
-    print("No browser could be had: the browser tests will be skipped.", file=sys.stderr)
-
-
-def _playwright_has_one() -> bool:
-    cache = os.environ.get("PLAYWRIGHT_BROWSERS_PATH") or Path.home() / (
-        "Library/Caches/ms-playwright" if sys.platform == "darwin" else ".cache/ms-playwright"
-    )
-    return any(Path(cache).glob("chromium*/INSTALLATION_COMPLETE"))

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from libs.contracts.subscriptions import SERVICES
 
-__all__ = ["Secrets"]
+__all__ = ["Secrets", "make_key"]
 
 GATEWAY = "gateway"
 
@@ -68,6 +68,12 @@ class Secrets:
         if not path.exists():
             _write(path, make())
         return path.read_text()
+
+
+def make_key() -> tuple[str, str]:
+    """Make a service's Ed25519 key pair: private and public PEM."""
+    private = _private_key()
+    return private, _public_key(private)
 
 
 def _password() -> str:

@@ -56,11 +56,10 @@ class Worker:
 
     def start(self) -> None:
         """Begin to receive and to work. Returns at once."""
+        # Prometheus has to see a counter at 0, or its first step does not count.
         for kind in self._actors.kinds:
             for outcome in (*ENDED, "retried", "released"):
-                JOBS.labels(
-                    self._actors.service, kind, outcome
-                )  # a counter has to be seen at 0 for its first step to count
+                JOBS.labels(self._actors.service, kind, outcome)
         self._dramatiq.start()
         self._keeper.start()
 

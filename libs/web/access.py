@@ -10,7 +10,7 @@ from libs.telemetry import log
 from libs.web.problems import Forbidden, Unauthenticated
 from libs.web.tokens import HEADER, BadToken, Principal, Verifier
 
-__all__ = ["AnyCaller", "Caller", "Internal", "OptionalCaller", "authenticate"]
+__all__ = ["Caller", "Internal", "OptionalCaller", "authenticate"]
 
 GATEWAY = "gateway"
 PEOPLES = "/v1/"  # paths that people reach through the gateway; services ask each other below /internal/
@@ -51,8 +51,6 @@ Caller = Annotated[Principal, Depends(_person)]
 
 OptionalCaller = Annotated[Principal, Depends(_principal)]
 """A person, or nobody (``acting`` is None)."""
-
-AnyCaller = OptionalCaller
 
 
 class Internal:

@@ -13,16 +13,9 @@ from uuid import UUID, uuid4
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-    load_pem_private_key,
-    load_pem_public_key,
-)
+from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
-__all__ = ["HEADER", "LIFETIME", "BadToken", "Principal", "Signer", "Verifier", "make_key"]
+__all__ = ["HEADER", "LIFETIME", "BadToken", "Principal", "Signer", "Verifier"]
 
 HEADER = "X-Service-Token"
 LIFETIME = 60  # seconds
@@ -61,14 +54,6 @@ class Principal:
 
             raise Forbidden(f"This API key lacks the scope “{scope}”.", code="missing_scope")
         return user
-
-
-def make_key() -> tuple[str, str]:
-    """Make a key pair: private and public PEM."""
-    key = Ed25519PrivateKey.generate()
-    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    return private.decode(), public.decode()
 
 
 class Signer:

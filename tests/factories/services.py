@@ -19,13 +19,14 @@ import httpx
 import psycopg
 import uvicorn
 
+from infra.onehost.secrets import make_key
 from infra.onehost.servers import Postgres, free_port
 from libs.contracts.events import EVENTS, Event
 from libs.contracts.subscriptions import SERVICES
 from libs.database import new_id
 from libs.database.bootstrap import bootstrap, role_of
 from libs.database.migrate import migrate
-from libs.web.tokens import HEADER, Signer, make_key
+from libs.web.tokens import HEADER, Signer
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "p" * 32

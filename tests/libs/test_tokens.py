@@ -8,9 +8,10 @@ from pathlib import Path
 import jwt
 import pytest
 
+from infra.onehost.secrets import make_key
 from libs.database import new_id
 from libs.web import problems
-from libs.web.tokens import BadToken, Principal, Signer, Verifier, make_key
+from libs.web.tokens import BadToken, Principal, Signer, Verifier
 from tests.factories.services import Keys
 
 
