@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -27,6 +27,7 @@ from libs.database import new_id
 from libs.database.bootstrap import bootstrap, role_of
 from libs.database.migrate import migrate
 from libs.web.tokens import HEADER, Signer
+from tests.factories.loopback import LoopbackServer
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "p" * 32
@@ -89,7 +90,7 @@ class Databases:
         return url
 
 
-class Stub:
+class Stub(LoopbackServer):
     """A peer that answers fixed JSON over real HTTP. ``answers`` maps paths to a body, or to (status, body)."""
 
     def __init__(self) -> None:
@@ -114,17 +115,7 @@ class Stub:
             def log_message(self, *_: object) -> None:
                 """Stay quiet."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        """Stop answering."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().__init__(Handler)
 
 
 @contextmanager

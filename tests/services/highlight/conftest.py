@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from uuid import UUID
 
 import pytest
 
 from libs.contracts.transcripts import Loudness, Segment, Speaker, Transcript, Word
+from tests.factories.loopback import LoopbackServer
 
 TALK = [
     # pause before (s), speaker, words
@@ -75,7 +75,7 @@ def transcript(
     )
 
 
-class OllamaServer:
+class OllamaServer(LoopbackServer):
     """Speaks the two calls of Ollama's HTTP API that highlight uses. ``answer`` makes a reply's text of the question."""
 
     def __init__(self) -> None:
@@ -127,17 +127,7 @@ class OllamaServer:
                 except (BrokenPipeError, ConnectionResetError):
                     self.close_connection = True  # the caller gave up, as some tests want it to
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        """Stop answering."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().__init__(Handler)
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,11 +15,12 @@ import pytest
 from services.transcription.engines.choice import choose, standing
 from services.transcription.engines.hub import Hub, find
 from services.transcription.settings import TranscriptionSettings
+from tests.factories.loopback import LoopbackServer
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 
 
-class ModelHub:
+class ModelHub(LoopbackServer):
     """Speaks as much of the hub's HTTP interface as fetching a model needs."""
 
     def __init__(self, folder: Path) -> None:
@@ -61,15 +61,7 @@ class ModelHub:
             def log_message(self, *_: object) -> None:
                 """Stay quiet."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().__init__(Handler)
 
 
 @pytest.fixture
