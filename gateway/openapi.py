@@ -43,6 +43,18 @@ _ON_FAILURE: Document = {
     "description": "Refused or failed.",
     "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
 }
+_ONCE = "Idempotency-Key"  # the parameter of requests that may be sent again
+_USED_UP: Document = {
+    "description": (
+        "It clashes with how things stand. Of the Idempotency-Key: idempotency_key_reused (it came with another request), "
+        "idempotency_in_progress (the first request with it is under way; see Retry-After), idempotency_answer_lost."
+    ),
+    "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+}
+_REPLAYED: Document = {
+    "description": "true where this is the answer to an earlier request with this Idempotency-Key, given again.",
+    "schema": {"type": "string", "enum": ["true"]},
+}
 _OWN_PATHS: Document = {
     "/api/v1/session": {
         "get": {
@@ -162,8 +174,21 @@ def _operation(operation: Document, shared: list[Document], route: Route) -> Doc
         **({"parameters": parameters} if parameters else {}),
         "tags": [route.service],
         "security": _security(route),
-        "responses": {**operation.get("responses", {}), "default": _ON_FAILURE},
+        "responses": {**_answers(operation), "default": _ON_FAILURE},
     }
+
+
+def _answers(operation: Document) -> Document:
+    """An operation's answers; of one that may be sent again, those that this brings along too."""
+    answers: Document = operation.get("responses", {})
+    if not any(parameter.get("name") == _ONCE for parameter in operation.get("parameters", [])):
+        return answers
+    marked = {
+        status: {**answer, "headers": {**answer.get("headers", {}), "Idempotent-Replayed": _REPLAYED}}
+        for status, answer in answers.items()
+        if status.startswith("2")
+    }
+    return {**answers, **marked, "409": _USED_UP}
 
 
 def _security(route: Route) -> list[Document]:

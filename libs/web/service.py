@@ -20,7 +20,7 @@ from libs import database, storage, telemetry
 from libs.bus import Actors
 from libs.settings import ServiceSettings, SharedSettings
 from libs.telemetry import log
-from libs.web import answers, peers
+from libs.web import answers, idempotency, peers
 from libs.web.access import authenticate
 from libs.web.observe import Observe
 from libs.web.tokens import Verifier
@@ -60,6 +60,7 @@ class Service:
             storage.configure(settings.storage_url.get_secret_value(), settings.work_dir)
         settings.work_dir.mkdir(parents=True, exist_ok=True)
         peers.configure(self.name, settings)
+        idempotency.configure(settings.service_key.get_secret_value())
         return settings
 
     def http(self) -> FastAPI:

@@ -12,10 +12,10 @@ from fastapi import APIRouter, Depends, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from libs.contracts.identity import Identity
-from libs.web import Caller, Internal, OptionalCaller
+from libs.web import Caller, Internal, Keyed, OptionalCaller
 from libs.web.problems import Conflict, NotFound
 from services.auth import passwords
-from services.auth.models import ApiKey, User
+from services.auth.models import User
 from services.auth.operations import accounts, keys, resolving
 
 __all__ = ["router"]
@@ -161,11 +161,11 @@ def api_keys(caller: Caller) -> ApiKeyList:
 
 
 @router.post("/v1/auth/api-keys", status_code=201)
-def create_api_key(wanted: NewApiKey, response: Response, caller: Caller) -> NewApiKeyView:
+def create_api_key(wanted: NewApiKey, response: Response, caller: Caller, once: Keyed) -> NewApiKeyView:
     """Make a key, of no more scopes than the maker has."""
-    made = keys.create(wanted.name, wanted.scopes, caller)
+    made = keys.create(wanted.name, wanted.scopes, caller, once)
     response.headers["Cache-Control"] = "no-store"
-    return NewApiKeyView(**_key(made.row).model_dump(), key=made.text)
+    return NewApiKeyView.model_validate(made)
 
 
 @router.delete("/v1/auth/api-keys/{key_id}", status_code=204)
@@ -196,7 +196,3 @@ def _signed_in(made: accounts.SignedIn, response: Response) -> UserReply:
 
 def _user(person: User) -> UserReply:
     return UserReply(user=UserView.model_validate(person))
-
-
-def _key(row: ApiKey) -> ApiKeyView:
-    return ApiKeyView.model_validate(row)

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from libs.contracts.media import Wishes
 from libs.contracts.moments import Moment, Moments
-from libs.web import Caller, Internal
+from libs.web import Caller, Internal, Keyed
 from services.highlight import operations
 
 router = APIRouter()
@@ -52,10 +52,11 @@ def moments(media_id: UUID, caller: Caller) -> Found:
 
 
 @router.post("/v1/media/{media_id}/moments", status_code=202)
-def look_again(media_id: UUID, wanted: Again, caller: Caller) -> Found:
+def look_again(media_id: UUID, wanted: Again, caller: Caller, once: Keyed) -> Found:
     """Look again with other wishes. What is found replaces what was, unless ``append`` is true."""
     wishes: dict[str, Any] = wanted.model_dump(exclude={"append"}, exclude_none=True)
-    return Found.model_validate(operations.look_again(media_id, caller.require("write"), wishes, append=wanted.append))
+    by = caller.require("write")
+    return Found.model_validate(operations.look_again(media_id, by, wishes, append=wanted.append, once=once))
 
 
 @router.get(

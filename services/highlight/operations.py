@@ -13,6 +13,7 @@ from libs.contracts import events
 from libs.contracts.media import Wishes
 from libs.contracts.moments import Moments
 from libs.contracts.transcripts import Transcript
+from libs.web import UNKEYED, Once
 from libs.web.problems import Conflict, NotFound
 from services.highlight import queries
 from services.highlight.engines import BUILT_IN, Choice, Finder
@@ -72,12 +73,17 @@ def find_failed(session: Session, job: Job, problem: JobFailed) -> None:
         _conclude(session, search, Choice((), search.chosen_by or BUILT_IN, problem.code, problem.detail))
 
 
-def look_again(media_id: UUID, by: UUID, wishes: dict[str, Any], *, append: bool) -> dict[str, Any]:
+def look_again(
+    media_id: UUID, by: UUID, wishes: dict[str, Any], *, append: bool, once: Once = UNKEYED
+) -> dict[str, Any]:
     """Look again with other wishes; those not given stay. A search under way gives way to the new one.
 
     Raises NotFound for a foreign or missing recording, and Conflict where there is no speech to look through.
     """
     with database.transaction() as session:
+        known = once.remembered(session, dict[str, Any])
+        if known is not None:
+            return known
         if queries.search(session, media_id, by) is None:
             raise NotFound
         search = queries.locked(session, media_id)
@@ -87,7 +93,7 @@ def look_again(media_id: UUID, by: UUID, wishes: dict[str, Any], *, append: bool
         search.to(SearchState.LOOKING)
         bus.cancel(session, subject=media_id, kind=FIND)
         _look(session, search, append=append)
-        return _shown(search)
+        return once.remember(session, _shown(search))
 
 
 def moments(media_id: UUID, by: UUID) -> dict[str, Any]:

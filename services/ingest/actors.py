@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from libs import bus
 from libs.contracts import events
+from libs.web import idempotency
 from services.ingest.operations import checks, endings, imports
 
 __all__ = ["actors"]
@@ -35,3 +36,6 @@ def probe(lease: bus.Lease) -> None:
 def drop_abandoned() -> None:
     """Drop uploads that nobody finishes."""
     endings.drop_abandoned()
+
+
+actors.every(idempotency.TIDY_EVERY)(idempotency.tidy)

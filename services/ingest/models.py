@@ -52,7 +52,7 @@ class Recording(Base):
     code: Mapped[str] = mapped_column(default="")  # why it was rejected
     detail: Mapped[str] = mapped_column(default="")
     engine: Mapped[list[dict[str, Any]]] = mapped_column(default=list)  # contracts.media.EngineSpan
-    idempotency_key: Mapped[str | None]
+    idempotency_key: Mapped[str | None]  # written by the release before the table idempotency_keys, and no more
     expires_at: Mapped[datetime | None]
     told_at: Mapped[datetime | None]  # of the last media.progress
     created_at: Mapped[datetime] = mapped_column(server_default=database.now())

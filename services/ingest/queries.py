@@ -14,7 +14,6 @@ from services.ingest.models import Original, Recording
 from services.ingest.states import ARRIVING, State
 
 __all__ = [
-    "by_idempotency_key",
     "clock",
     "expected_bytes",
     "expired",
@@ -40,11 +39,6 @@ def original(session: Session, media_id: UUID) -> tuple[Recording, Original] | N
     """Find a recording with its stored original."""
     row = session.execute(select(Recording, Original).join(Original).where(Recording.id == media_id)).first()
     return (row[0], row[1]) if row else None
-
-
-def by_idempotency_key(session: Session, owner: UUID, key: str) -> Recording | None:
-    """Find what an earlier request under this key made."""
-    return session.scalar(select(Recording).where(Recording.owner_id == owner, Recording.idempotency_key == key))
 
 
 def unfinished(session: Session, owner: UUID) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from libs import bus
 from libs.contracts import events
+from libs.web import idempotency
 from services.render.operations import planning, rendering, sweeping
 
 actors = bus.Actors("render")
@@ -13,3 +14,4 @@ actors.on(events.MediaDeleted)(sweeping.forget)
 # One lane: ffmpeg takes every core by itself, so two renders side by side would each take twice as long.
 actors.work(planning.RENDER, failed=rendering.render_failed, lease=30, attempts=3, lanes=1)(rendering.render)
 actors.every(300)(sweeping.sweep)
+actors.every(idempotency.TIDY_EVERY)(idempotency.tidy)

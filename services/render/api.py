@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from libs.contracts.media import Preset
-from libs.web import Caller
+from libs.web import Caller, Keyed
 from services.render.operations import planning
 from services.render.presets import TARGETS
 
@@ -77,10 +77,10 @@ class Page(BaseModel):
 
 
 @router.post("/clips", status_code=202)
-def plan(wanted: NewClip, caller: Caller) -> Clip:
+def plan(wanted: NewClip, caller: Caller, once: Keyed) -> Clip:
     """Have a clip made. Asking again for the same span, frame and title gives the same clip."""
     by = caller.require("write")
-    made = planning.plan_by_hand(by, wanted.media_id, wanted.start, wanted.end, wanted.title, wanted.preset)
+    made = planning.plan_by_hand(by, wanted.media_id, wanted.start, wanted.end, wanted.title, wanted.preset, once)
     return Clip.model_validate(made)
 
 
@@ -102,9 +102,9 @@ def clip(clip_id: UUID, caller: Caller) -> Clip:
 
 
 @router.post("/clips/{clip_id}/retry", status_code=202)
-def retry(clip_id: UUID, caller: Caller) -> Clip:
+def retry(clip_id: UUID, caller: Caller, once: Keyed) -> Clip:
     """Render again a clip that failed."""
-    return Clip.model_validate(planning.retry(clip_id, caller.require("write")))
+    return Clip.model_validate(planning.retry(clip_id, caller.require("write"), once))
 
 
 @router.get("/presets")

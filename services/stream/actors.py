@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from libs import bus
 from libs.contracts import events
+from libs.web import idempotency
 from services.stream.operations import deliverables, tidying
 
 __all__ = ["actors"]
@@ -15,3 +16,4 @@ actors.on(events.RenditionReady)(deliverables.clip_ready)
 actors.on(events.MediaChanged)(deliverables.changed)
 actors.on(events.MediaDeleted)(deliverables.forget)
 actors.every(600)(tidying.tidy)
+actors.every(idempotency.TIDY_EVERY)(idempotency.tidy)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import func, update
 
 from libs import database
-from libs.web import Principal
+from libs.web import UNKEYED, Once, Principal, idempotency
 from libs.web.problems import Conflict, Forbidden, NotFound
 from services.auth import credentials, queries
 from services.auth.models import ApiKey, User
@@ -22,13 +23,18 @@ MANAGING = "write"  # the scope that all of this takes
 
 @dataclass(frozen=True)
 class NewKey:
-    """A key just made; ``text`` is the key itself, which can't be shown again."""
+    """A key just made; ``key`` is the key itself, which is shown this once."""
 
-    row: ApiKey
-    text: str
+    id: UUID
+    name: str
+    prefix: str
+    scopes: list[str]
+    created_at: datetime
+    last_used_at: datetime | None
+    key: str
 
 
-def create(name: str, scopes: Sequence[str], by: Principal) -> NewKey:
+def create(name: str, scopes: Sequence[str], by: Principal, once: Once = UNKEYED) -> NewKey:
     """Make a key for its maker. Raises Forbidden for scopes that the maker lacks, Conflict when there are too many keys."""
     owner = by.require(MANAGING)
     beyond = sorted(set(scopes) - by.scopes)
@@ -36,6 +42,10 @@ def create(name: str, scopes: Sequence[str], by: Principal) -> NewKey:
         raise Forbidden(f"You can't give away what you may not do yourself: {', '.join(beyond)}.", code="missing_scope")
     made = credentials.new_api_key()
     with database.transaction() as session:
+        known = once.remembered(session, NewKey)
+        if known is not None:
+            return known
+        idempotency.forget_old(session)  # here, because this service has no worker that would do it now and then
         # Holding the owner's row makes counting and adding one step, also for two requests at once.
         if session.get(User, owner, with_for_update=True) is None:
             raise NotFound
@@ -50,7 +60,8 @@ def create(name: str, scopes: Sequence[str], by: Principal) -> NewKey:
         )
         session.add(row)
         session.flush()
-        return NewKey(row, made.text)
+        answer = NewKey(row.id, name, row.prefix, row.scopes, row.created_at, None, made.text)
+        return once.remember(session, answer)
 
 
 def keys(by: Principal) -> list[ApiKey]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Response
+from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from libs.contracts.media import Wishes
-from libs.web import Caller
+from libs.web import Caller, Keyed
 from services.ingest.operations import imports
 from services.ingest.operations.imports import Import
 from services.ingest.states import State
@@ -17,8 +17,6 @@ from services.ingest.states import State
 __all__ = ["router"]
 
 router = APIRouter(prefix="/v1/imports", tags=["imports"])
-
-IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=200)]
 
 
 class NewImport(BaseModel):
@@ -63,10 +61,10 @@ def _view(found: Import) -> ImportView:
 
 
 @router.post("", status_code=202, response_model=ImportView)
-def create(wanted: NewImport, caller: Caller, idempotency_key: IdempotencyKey = None) -> Any:
+def create(wanted: NewImport, caller: Caller, once: Keyed) -> Any:
     """Fetch a recording from a URL."""
     owner = caller.require("upload")
-    return _view(imports.create(owner, wanted.url.strip(), wanted.title, wanted.wishes, idempotency_key))
+    return _view(imports.create(owner, wanted.url.strip(), wanted.title, wanted.wishes, once))
 
 
 @router.get("/{import_id}", response_model=ImportView)

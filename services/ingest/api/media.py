@@ -13,7 +13,7 @@ from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect
 
-from libs.web import Caller
+from libs.web import Caller, Keyed
 from libs.web.problems import BadRequest, Malformed, TooLarge, UnsupportedMedia
 from services.ingest.operations.forms import Field, FileBegins, Piece, hand_in
 from services.ingest.settings import settings
@@ -58,8 +58,8 @@ class MediaAccepted(BaseModel):
 
 
 @router.post("", status_code=201, response_model=MediaAccepted, openapi_extra=_FORM)
-async def hand_in_form(request: Request, caller: Caller) -> Any:
-    """Take a recording as one form; it is checked after the reply."""
+async def hand_in_form(request: Request, caller: Caller, once: Keyed) -> Any:
+    """Take a recording as one form; it is checked after the reply. Its fields and bytes make it the same request."""
     owner = caller.require("upload")
     if request.headers.get("Content-Encoding", "identity") != "identity":
         raise UnsupportedMedia("Send the form as it is, without Content-Encoding.")
@@ -68,7 +68,7 @@ async def hand_in_form(request: Request, caller: Caller) -> Any:
         raise TooLarge("The file is larger than what can be uploaded.")
     reader = FormReader(request.headers.get("Content-Type", ""))
     try:
-        return await hand_in(owner, reader.pieces(request.stream()))
+        return await hand_in(owner, reader.pieces(request.stream()), once)
     except ClientDisconnect as error:
         raise BadRequest("The request broke off.", code="broken_off") from error
 

@@ -15,7 +15,7 @@ from fastapi import APIRouter, Depends, Header, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
-from libs.web import Caller
+from libs.web import Caller, Keyed, idempotency
 from libs.web.problems import BadRequest, Malformed, PreconditionFailed, UnsupportedMedia
 from services.ingest.operations import intake, uploads
 from services.ingest.operations.uploads import NewUpload, Upload
@@ -33,7 +33,6 @@ _BROKEN_OFF = 499  # nobody is there to read it; it stands in the metrics
 Length = Annotated[str | None, Header(alias="Upload-Length")]
 Offset = Annotated[str | None, Header(alias="Upload-Offset")]
 Metadata = Annotated[str, Header(alias="Upload-Metadata")]
-IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=200)]
 
 
 def speaks_tus(tus_resumable: Annotated[str | None, Header()] = None) -> None:
@@ -65,11 +64,14 @@ async def discover() -> Response:
 async def create(
     request: Request,
     caller: Caller,
+    once: Keyed,
     upload_length: Length = None,
     upload_metadata: Metadata = "",
-    idempotency_key: IdempotencyKey = None,
 ) -> Response:
-    """Announce an upload; a body, if any, is its beginning."""
+    """Announce an upload; a body, if any, is its beginning.
+
+    Length and metadata make it the same request. When that comes again its body is let go of; Upload-Offset tells what is safe.
+    """
     owner = caller.require("upload")
     if upload_length is None:
         raise BadRequest("Say how long the file is, in the header Upload-Length.", code="length_required")
@@ -80,9 +82,13 @@ async def create(
         filename=filename,
         title=metadata.get("title", ""),
         wishes=intake.parse_wishes(metadata.get("wishes")),
-        idempotency_key=idempotency_key,
     )
-    upload = await run_in_threadpool(uploads.create, owner, wanted)
+    once = once.about(length=wanted.length, metadata=metadata)
+    upload = await run_in_threadpool(uploads.create, owner, wanted, once)
+    if once.replayed:
+        reply = _reply(upload, 201)
+        reply.headers[idempotency.REPLAYED] = "true"
+        return reply
     if request.headers.get("Content-Type") == BODY:
         return await _append(request, owner, upload.id, 0, 201)
     return _reply(upload, 201)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import io
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ import anyio.to_thread
 from sqlalchemy.orm import Session
 
 from libs import bus, database
+from libs.web import UNKEYED, Once
 from libs.web.problems import InsufficientStorage, Malformed, TooLarge, Unusable
 from services.ingest.engines import parts
 from services.ingest.engines.parts import Part
@@ -54,10 +56,10 @@ class HandedIn:
     status: State
 
 
-async def hand_in(owner: UUID, pieces: AsyncIterator[Piece]) -> HandedIn:
+async def hand_in(owner: UUID, pieces: AsyncIterator[Piece], once: Once = UNKEYED) -> HandedIn:
     """Take a form with a file and, before or after it, ``title`` and ``wishes``.
 
-    Raises Malformed, TooLarge, InsufficientStorage, and Unusable (``empty_upload``, ``unsupported_media``).
+    Raises Malformed, TooLarge, InsufficientStorage, Conflict, and Unusable (``empty_upload``, ``unsupported_media``).
     """
     draft: _Draft | None = None
     fields: dict[str, str] = {}
@@ -73,7 +75,7 @@ async def hand_in(owner: UUID, pieces: AsyncIterator[Piece]) -> HandedIn:
                 await draft.take(piece)
         if draft is None:
             raise Malformed("There is no file in this form.")
-        return await anyio.to_thread.run_sync(_accept, owner, draft, fields)
+        return await anyio.to_thread.run_sync(_accept, owner, draft, fields, once)
     except BaseException:
         if draft is not None:
             with anyio.CancelScope(shield=True):
@@ -84,8 +86,8 @@ async def hand_in(owner: UUID, pieces: AsyncIterator[Piece]) -> HandedIn:
             draft.part.release()
 
 
-def _accept(owner: UUID, draft: _Draft, fields: dict[str, str]) -> HandedIn:
-    """Make the file durable, then announce it and queue its check."""
+def _accept(owner: UUID, draft: _Draft, fields: dict[str, str], once: Once) -> HandedIn:
+    """Make the file durable, then announce it and queue its check. Of a form that came before, the file is dropped."""
     wishes = intake.parse_wishes(fields.get("wishes"))
     draft.close()
     filename = intake.filename_of(draft.filename)
@@ -100,11 +102,16 @@ def _accept(owner: UUID, draft: _Draft, fields: dict[str, str]) -> HandedIn:
         received=draft.size,
         total=draft.size,
     )
+    once = once.about(fields=fields, filename=draft.filename, sha256=draft.sha256)
     with database.transaction() as session:
-        intake.announce(session, recording)
-        intake.progressed(session, recording, at_once=True)
-        bus.enqueue(session, kind="probe", subject=recording.id, owner=owner)
-    return HandedIn(recording.id, recording.title, State.CHECKING)
+        known = once.remembered(session, HandedIn)
+        if known is None:
+            intake.announce(session, recording)
+            intake.progressed(session, recording, at_once=True)
+            bus.enqueue(session, kind="probe", subject=recording.id, owner=owner)
+            return once.remember(session, HandedIn(recording.id, recording.title, State.CHECKING))
+    parts.remove(draft.id)
+    return known
 
 
 @dataclass
@@ -117,6 +124,7 @@ class _Draft:
     size: int = 0
     _batch: bytearray = field(default_factory=bytearray)
     _known: bool = False
+    _digest: hashlib._Hash = field(default_factory=hashlib.sha256)
 
     @classmethod
     def begin(cls, filename: str) -> _Draft:
@@ -143,11 +151,17 @@ class _Draft:
         self._write()
         self.part.sync()
 
+    @property
+    def sha256(self) -> str:
+        """What its bytes come to: tells whether a form that comes again is the same."""
+        return self._digest.hexdigest()
+
     def _write(self) -> None:
         if not self._known and sniff(io.BytesIO(self._batch)) is None:
             raise Unusable("This is not an audio or video file of a kind that can be used.", code="unsupported_media")
         self._known = True
         data, self._batch = bytes(self._batch), bytearray()
+        self._digest.update(data)
         try:
             self.part.write(data)
         except OSError as error:

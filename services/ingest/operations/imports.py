@@ -14,6 +14,7 @@ from libs import bus, database
 from libs.bus import Job, JobFailed, Lease
 from libs.contracts.media import EngineSpan, Wishes
 from libs.telemetry import log
+from libs.web import UNKEYED, Once
 from libs.web.problems import NotFound, Unusable
 from services.ingest import queries
 from services.ingest.engines import egress, parts
@@ -58,14 +59,19 @@ class Import:
         )
 
 
-def create(owner: UUID, url: str, title: str, wishes: Wishes, idempotency_key: str | None = None) -> Import:
-    """Queue the import of a URL. Raises Unusable where the URL itself shows that it can't be."""
+def create(owner: UUID, url: str, title: str, wishes: Wishes, once: Once = UNKEYED) -> Import:
+    """Queue the import of a URL.
+
+    Raises Unusable where the URL itself shows that it can't be, InsufficientStorage, TooManyRequests, Conflict.
+    """
     try:
         egress.check_url(url, frozenset(settings().import_allow))
     except Refused as refusal:
         raise Unusable(refusal.detail, code=refusal.code) from refusal
-
-    def make(session: Session) -> Recording:
+    with database.transaction() as session:
+        known = once.remembered(session, Import)
+        if known is not None:
+            return known
         intake.require_room(session, 0)
         recording = Recording(
             id=database.new_id(),
@@ -75,13 +81,10 @@ def create(owner: UUID, url: str, title: str, wishes: Wishes, idempotency_key: s
             url=url,
             wishes=wishes.model_dump(mode="json"),
             state=State.IMPORTING.value,
-            idempotency_key=idempotency_key,
         )
         intake.announce(session, recording)
         bus.enqueue(session, kind="import", subject=recording.id, owner=owner, params={"titled": bool(title.strip())})
-        return recording
-
-    return Import.of(intake.once(owner, idempotency_key, make, lambda known: known.url == url))
+        return once.remember(session, Import.of(recording))
 
 
 def look(owner: UUID, media_id: UUID) -> Import:

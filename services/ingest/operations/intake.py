@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable
 from pathlib import PurePosixPath
 from typing import Literal
 from uuid import UUID
 
 from pydantic import ConfigDict, ValidationError
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from libs import bus, database
@@ -25,7 +23,6 @@ from services.ingest.states import State
 __all__ = [
     "announce",
     "filename_of",
-    "once",
     "parse_wishes",
     "progressed",
     "reject",
@@ -102,33 +99,6 @@ def announce(session: Session, recording: Recording) -> None:
             ),
         ),
     )
-
-
-def once(
-    owner: UUID, key: str | None, make: Callable[[Session], Recording], same: Callable[[Recording], bool]
-) -> Recording:
-    """Make a recording, or return the one that an earlier request with this Idempotency-Key made.
-
-    ``same`` tells whether that one was asked for in the same words; Conflict is raised where it wasn't.
-    """
-    try:
-        with database.transaction() as session:
-            known = queries.by_idempotency_key(session, owner, key) if key else None
-            if known is None:
-                known = make(session)
-                session.flush()
-                session.refresh(known)
-                return known
-    except IntegrityError:
-        if key is None:
-            raise
-        with database.transaction() as session:
-            known = queries.by_idempotency_key(session, owner, key)
-        if known is None:
-            raise
-    if not same(known):
-        raise Conflict("This Idempotency-Key was used for another request.", code="idempotency_key_reused")
-    return known
 
 
 def progressed(session: Session, recording: Recording, *, at_once: bool = False) -> None:

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from libs import bus, database
 from libs.contracts.media import Wishes
+from libs.web import UNKEYED, Once
 from libs.web.problems import Conflict, Gone, InsufficientStorage, Locked, NotFound, TooLarge, Unusable
 from services.ingest import queries
 from services.ingest.engines.parts import Held, Part
@@ -38,7 +39,6 @@ class NewUpload:
     filename: str
     title: str
     wishes: Wishes
-    idempotency_key: str | None = None
 
 
 @dataclass(frozen=True)
@@ -68,11 +68,16 @@ def check_size(length: int) -> None:
         raise TooLarge(f"The file is larger than the {limit:g} GiB that can be uploaded.")
 
 
-def create(owner: UUID, wanted: NewUpload) -> Upload:
-    """Announce an upload. Raises TooLarge, Unusable, InsufficientStorage, TooManyRequests, Conflict, Gone."""
-    check_size(wanted.length)
+def create(owner: UUID, wanted: NewUpload, once: Once = UNKEYED) -> Upload:
+    """Announce an upload. Raises TooLarge, Unusable, InsufficientStorage, TooManyRequests, Conflict.
 
-    def make(session: Session) -> Recording:
+    A repeated answer names the same upload and how far it is by now, because senders go on from there.
+    """
+    check_size(wanted.length)
+    with database.transaction() as session:
+        known = once.remembered(session, Upload)
+        if known is not None:
+            return _as_it_stands(session, owner, known)
         intake.require_room(session, wanted.length)
         recording = Recording(
             id=database.new_id(),
@@ -83,16 +88,19 @@ def create(owner: UUID, wanted: NewUpload) -> Upload:
             wishes=wanted.wishes.model_dump(mode="json"),
             state=State.RECEIVING.value,
             total=wanted.length,
-            idempotency_key=wanted.idempotency_key,
             expires_at=database.now() + timedelta(seconds=settings().upload_lifetime),
         )
         intake.announce(session, recording)
-        return recording
+        session.refresh(recording)
+        return once.remember(session, Upload.of(recording))
 
-    def same(known: Recording) -> bool:
-        return known.kind == "upload" and (known.total, known.filename) == (wanted.length, wanted.filename)
 
-    return _alive(intake.once(owner, wanted.idempotency_key, make, same))
+def _as_it_stands(session: Session, owner: UUID, known: Upload) -> Upload:
+    """Bring an upload up to date; one that has ended without success stays as it was announced."""
+    recording = queries.owned(session, owner, known.id)
+    if recording is None or recording.standing in {State.REJECTED, State.CANCELLED}:
+        return known
+    return Upload.of(recording)
 
 
 def look(owner: UUID, media_id: UUID) -> Upload:

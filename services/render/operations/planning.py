@@ -13,6 +13,7 @@ from libs.contracts import events
 from libs.contracts.media import Original, Preset
 from libs.contracts.moments import Moment, Moments
 from libs.telemetry import log
+from libs.web import UNKEYED, Once
 from libs.web.problems import Conflict, NotFound, Unusable
 from services.render import plans, presets, queries
 from services.render.models import Clip, Rendition
@@ -22,6 +23,9 @@ from services.render.states import RenditionState
 
 RENDER = "render"
 SOMEBODY_WAITS = 10  # priority of what a person asked for by hand
+
+Shown = dict[str, Any]
+"""A clip as its owner sees it."""
 
 
 def highlights_ready(event: events.HighlightsReady, delivery: Delivery) -> None:
@@ -48,12 +52,21 @@ def highlights_ready(event: events.HighlightsReady, delivery: Delivery) -> None:
 
 
 def plan_by_hand(
-    by: UUID, media_id: UUID, start: float, end: float, title: str | None, preset: Preset | None
+    by: UUID,
+    media_id: UUID,
+    start: float,
+    end: float,
+    title: str | None,
+    preset: Preset | None,
+    once: Once = UNKEYED,
 ) -> dict[str, Any]:
     """Plan a clip of one's own recording; the same plan is the same clip, however often it is asked for.
 
-    Raises NotFound for a foreign or missing recording, Unusable (``out_of_bounds``, ``too_short``, ``too_long``).
+    Raises NotFound for a foreign or missing recording, Unusable (``out_of_bounds``, ``too_short``, ``too_long``), Conflict.
     """
+    answered = once.already(Shown)
+    if answered is not None:
+        return answered
     original = _original(media_id)
     if original.owner_id != by:
         raise NotFound
@@ -62,10 +75,13 @@ def plan_by_hand(
     name = title or f"{original.title} · {_minutes(start)}-{_minutes(end)}"
     plan = plans.make(original, start, end, chosen, name)
     with database.transaction() as session:
+        known = once.remembered(session, Shown)
+        if known is not None:
+            return known
         if queries.locked(session, media_id).deleted_at is not None:
             raise NotFound
         clip = queries.planned(session, plan) or _plan(session, plan, by, name, priority=SOMEBODY_WAITS)
-        return clip.public()
+        return once.remember(session, clip.public())
 
 
 def clip(clip_id: UUID, by: UUID) -> dict[str, Any]:
@@ -88,9 +104,12 @@ def clips(by: UUID, media_id: UUID | None, after: UUID | None, limit: int) -> di
         }
 
 
-def retry(clip_id: UUID, by: UUID) -> dict[str, Any]:
+def retry(clip_id: UUID, by: UUID, once: Once = UNKEYED) -> dict[str, Any]:
     """Render again what failed. Raises NotFound, or Conflict where nothing failed or trying again can't help."""
     with database.transaction() as session:
+        known = once.remembered(session, Shown)
+        if known is not None:
+            return known
         found = queries.clip(session, clip_id, by)
         if found is None:
             raise NotFound
@@ -102,7 +121,7 @@ def retry(clip_id: UUID, by: UUID) -> dict[str, Any]:
         for rendition in failed:
             rendition.to(RenditionState.QUEUED)
             bus.publish(session, progress_of(rendition, found, 0.0))
-        return found.public()
+        return once.remember(session, found.public())
 
 
 def progress_of(rendition: Rendition, of: Clip, done: float, eta: float | None = None) -> events.RenditionProgress:

@@ -9,7 +9,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from libs.web import Caller, OptionalCaller
+from libs.web import Caller, Keyed, OptionalCaller
 from services.stream.operations import playback, sharing
 from services.stream.settings import SHARE_LONGEST, SHARE_SHORTEST
 
@@ -77,9 +77,9 @@ def play(wanted: PlaybackRequest, caller: OptionalCaller) -> PlaybackView:
 
 
 @router.post("/shares", status_code=201)
-def share(wanted: ShareRequest, caller: Caller) -> ShareView:
+def share(wanted: ShareRequest, caller: Caller, once: Keyed) -> ShareView:
     """Make a link that anybody may watch by, until it expires or is revoked."""
-    return ShareView.model_validate(sharing.share(wanted.media_id, wanted.expires_in, caller))
+    return ShareView.model_validate(sharing.share(wanted.media_id, wanted.expires_in, caller, once))
 
 
 @router.get("/shares")

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import func, update
 
 from libs import database
-from libs.web import Principal
+from libs.web import UNKEYED, Once, Principal
 from libs.web.problems import NotFound
 from services.stream import queries
 from services.stream.links import Kind, Link
@@ -33,17 +33,20 @@ class ShareLink:
     revoked_at: datetime | None
 
 
-def share(media_id: UUID, expires_in: int | None, by: Principal) -> ShareLink:
-    """Make a link to a recording or clip of the caller's, valid for ``expires_in`` seconds. Raises NotFound."""
+def share(media_id: UUID, expires_in: int | None, by: Principal, once: Once = UNKEYED) -> ShareLink:
+    """Make a link to a recording or clip of the caller's, valid for ``expires_in`` seconds. Raises NotFound, Conflict."""
     owner = by.require("write")
     lifetime = timedelta(seconds=expires_in or settings().share_lifetime)
     with database.transaction() as session:
+        known = once.remembered(session, ShareLink)
+        if known is not None:
+            return known
         if queries.deliverable_of(session, media_id, owner) is None:
             raise NotFound
         made = Share(media_id=media_id, owner_id=owner, expires_at=queries.ends_in(session, lifetime))
         session.add(made)
         session.flush()
-        return _link(made)
+        return once.remember(session, _link(made))
 
 
 def links_of(media_id: UUID, by: Principal, *, limit: int, before: UUID | None) -> tuple[list[ShareLink], UUID | None]:
