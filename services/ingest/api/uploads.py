@@ -70,7 +70,7 @@ async def create(
 ) -> Response:
     """Announce an upload; a body, if any, is its beginning.
 
-    Length and metadata make it the same request. When that comes again its body is let go of; Upload-Offset tells what is safe.
+    Length and metadata make it the same request. If that comes again its body is let go; Upload-Offset tells what is safe.
     """
     owner = caller.require("upload")
     if upload_length is None:

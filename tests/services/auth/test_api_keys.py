@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
+import psycopg
 import pytest
 
+from libs.web import idempotency
 from tests.factories.services import UnderTest
 
 
@@ -120,3 +123,61 @@ def test_what_is_refused(auth: UnderTest, body: dict[str, Any]) -> None:
 
 def test_a_key_has_no_session_to_sign_out_of(auth: UnderTest) -> None:
     assert auth.call("POST", "/v1/auth/sign-out", by=a_person(auth)).json()["code"] == "no_session"
+
+
+def test_a_key_whose_answer_got_lost_is_shown_again_though_the_database_cannot_tell_it(auth: UnderTest) -> None:
+    anna, once = a_person(auth), {"Idempotency-Key": "a tab of Anna's"}
+    made = make(auth, anna, headers=once)
+    again = make(auth, anna, headers=once)
+    assert (again.status_code, again.json()) == (201, made.json())
+    assert resolve(auth, again.json()["key"]).status_code == 200
+    [(answer, key_hash)] = auth.rows("SELECT answer, key_hash FROM idempotency_keys")
+    assert made.json()["key"].encode() not in answer
+    assert b"Anna" not in key_hash
+
+
+def test_one_who_may_not_make_the_key_is_not_shown_it_either(auth: UnderTest) -> None:
+    anna, once = a_person(auth), {"Idempotency-Key": "k"}
+    assert make(auth, anna, "upload", "read", headers=once).status_code == 201
+    lesser = make(auth, anna, "upload", "read", headers=once, scopes={"write", "read"})
+    assert (lesser.status_code, lesser.json()["code"]) == (403, "missing_scope")
+
+
+def test_a_refusal_is_not_remembered(auth: UnderTest) -> None:
+    anna, once = a_person(auth), {"Idempotency-Key": "fourth"}
+    first, *_ = [make(auth, anna).json()["id"] for _ in range(3)]
+    assert make(auth, anna, headers=once).json()["code"] == "too_many_api_keys"
+    auth.call("DELETE", f"/v1/auth/api-keys/{first}", by=anna)
+    assert make(auth, anna, headers=once).status_code == 201
+
+
+def test_making_a_key_sweeps_away_what_is_over(auth: UnderTest) -> None:
+    anna = a_person(auth)
+    make(auth, anna, headers={"Idempotency-Key": "old"})
+    auth.execute("UPDATE idempotency_keys SET created_at = created_at - interval '25 hours'")
+    make(auth, anna, headers={"Idempotency-Key": "new"})
+    assert auth.rows("SELECT count(*) FROM idempotency_keys") == [(1,)]
+
+
+def test_after_the_services_key_was_changed_the_answer_is_lost_and_the_effect_still_had_once(auth: UnderTest) -> None:
+    anna, once = a_person(auth), {"Idempotency-Key": "k"}
+    make(auth, anna, headers=once)
+    idempotency.configure("another secret")
+    lost = make(auth, anna, headers=once)
+    assert (lost.status_code, lost.json()["code"]) == (409, "idempotency_answer_lost")
+    assert len(auth.call("GET", "/v1/auth/api-keys", by=anna).json()["items"]) == 1
+
+
+def test_a_duplicate_waits_a_moment_and_is_then_told_to_come_back(auth: UnderTest) -> None:
+    anna, once = a_person(auth), {"Idempotency-Key": "k"}
+    with ThreadPoolExecutor(2) as both, psycopg.connect(auth.database_url) as other:
+        other.execute("SELECT 1 FROM users WHERE id = %s FOR UPDATE", (anna,))  # holds up the first, amid its work
+        pending = {both.submit(make, auth, anna, headers=once) for _ in range(2)}
+        done, pending = wait(pending, 20, FIRST_COMPLETED)
+        [told] = [future.result() for future in done]
+        assert (told.status_code, told.json()["code"]) == (409, "idempotency_in_progress")
+        assert told.headers["Retry-After"] == "1"
+        other.rollback()
+        [first] = [future.result() for future in pending]
+    assert first.status_code == 201
+    assert make(auth, anna, headers=once).json() == first.json()

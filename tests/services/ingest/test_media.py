@@ -49,6 +49,24 @@ def test_a_form_becomes_an_original(ingest: UnderTest, video: Path) -> None:
     assert leftovers(ingest) == []
 
 
+def test_a_form_that_comes_again_leaves_one_recording_and_no_file_beside_it(ingest: UnderTest, video: Path) -> None:
+    def send(content: bytes, **fields: str) -> httpx.Response:
+        files, headers = {"file": ("a.mp4", content)}, {"Idempotency-Key": "form"}
+        return ingest.call("POST", "/v1/media", by=ME, files=files, data=fields, headers=headers)
+
+    data = video.read_bytes()
+    refused = send(b"words " * 1000)  # before any effect: the key is still free
+    assert refused.status_code == 422
+    first, again = send(data, title="One"), send(data, title="One")
+    assert (first.status_code, again.status_code, again.json()) == (201, 201, first.json())
+    for other in (send(data, title="Two"), send(data[:-1], title="One")):
+        assert (other.status_code, other.json()["code"]) == (409, "idempotency_key_reused")
+    assert [name.partition(".")[0] for name in leftovers(ingest)] == [first.json()["id"]]
+    assert ingest.do_jobs() == 1
+    assert len(ingest.told(events.MediaReceived)) == 1
+    assert leftovers(ingest) == []
+
+
 def test_fields_after_the_file_count_too(ingest: UnderTest, tone: Path) -> None:
     boundary = "b"
     body = (

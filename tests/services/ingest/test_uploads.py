@@ -290,7 +290,21 @@ def test_the_same_idempotency_key_makes_one_upload(ingest: UnderTest) -> None:
     assert ingest.call("DELETE", path, by=OTHER, headers=TUS).status_code == 204
     same = {"Upload-Length": "1000", **metadata(filename="talk.mp4")}
     ended = ingest.call("POST", "/v1/uploads", by=OTHER, headers=TUS | key | same)
-    assert (ended.status_code, ended.json()["code"]) == (410, "upload_cancelled")
+    assert (ended.status_code, ended.headers["Location"]) == (201, f"/api{path}")  # the answer stays the answer
+    assert head(ingest, path, by=OTHER).status_code == 410
+
+
+def test_an_announcement_repeated_in_mid_upload_tells_where_to_go_on(ingest: UnderTest) -> None:
+    again = TUS | {"Idempotency-Key": "again", "Upload-Length": "1000", **metadata(filename="talk.mp4")}
+    first = ingest.call("POST", "/v1/uploads", by=ME, headers=again | BODY, content=bytes(300))
+    assert first.headers["Upload-Offset"] == "300"
+    repeated = ingest.call("POST", "/v1/uploads", by=ME, headers=again | BODY, content=bytes(300))
+    assert (repeated.status_code, repeated.headers["Location"]) == (201, first.headers["Location"])
+    assert (repeated.headers["Upload-Offset"], repeated.headers["Idempotent-Replayed"]) == ("300", "true")
+    path = first.headers["Location"].removeprefix("/api")
+    assert patch(ingest, path, 300, bytes(700)).status_code == 204
+    assert ingest.call("POST", "/v1/uploads", by=ME, headers=again).headers["Upload-Offset"] == "1000"
+    assert len(ingest.told(events.MediaAnnounced)) == 1
 
 
 def test_progress_is_told_at_most_once_a_second(ingest: UnderTest) -> None:

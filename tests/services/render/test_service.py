@@ -192,6 +192,16 @@ def test_a_clip_by_hand_is_the_same_however_often_it_is_asked_for(world: World) 
     assert len(world.service.told(events.ClipPlanned)) == 4
 
 
+def test_a_repeated_wish_is_answered_though_nobody_knows_the_recording_any_more(world: World) -> None:
+    wish = {"media_id": str(world.media_id), "start": 1, "end": 4}
+    once = {"Idempotency-Key": "k"}
+    first = world.service.call("POST", "/v1/clips", by=OWNER, json=wish, headers=once)
+    world.service.peers["ingest"].answers.clear()
+    again = world.service.call("POST", "/v1/clips", by=OWNER, json=wish, headers=once)
+    assert (again.status_code, again.json()) == (202, first.json())
+    assert world.service.call("POST", "/v1/clips", by=OWNER, json=wish).status_code == 404
+
+
 @pytest.mark.parametrize(
     ("begin", "end", "preset", "code"),
     [

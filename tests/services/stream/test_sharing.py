@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
+import httpx
 import pytest
 
 from libs.contracts import events
+from libs.database import new_id
 from services.stream.links import Kind, Link
 from services.stream.operations.access import url_of
 from services.stream.operations.tidying import tidy
@@ -209,3 +211,26 @@ def test_what_is_over_is_tidied_away(stage: Stage) -> None:
         stage.service.execute(f"UPDATE {table} SET expires_at = clock_timestamp() - interval '1 second'")
     tidy()
     assert stage.service.rows("SELECT id FROM grants") + stage.service.rows("SELECT share_id FROM plays") == []
+
+
+def test_what_was_refused_is_not_remembered(stage: Stage) -> None:
+    media_id = new_id()
+
+    def share() -> httpx.Response:
+        body, key = {"media_id": str(media_id)}, {"Idempotency-Key": "k"}
+        return stage.service.call("POST", "/v1/shares", by=stage.owner, json=body, headers=key)
+
+    assert share().status_code == 404
+    stage.recording(media_id=media_id)  # which the service hears of a moment later
+    made = share()
+    assert made.status_code == 201
+    assert share().json() == made.json()
+
+
+def test_the_database_holds_no_link(stage: Stage) -> None:
+    body, key = {"media_id": str(stage.recording())}, {"Idempotency-Key": "k"}
+    url = stage.service.call("POST", "/v1/shares", by=stage.owner, json=body, headers=key).json()["url"]
+    [(kept,)] = stage.service.rows("SELECT row_to_json(idempotency_keys)::text FROM idempotency_keys")
+    [(answer,)] = stage.service.rows("SELECT answer FROM idempotency_keys")
+    assert url.rpartition("/")[2].encode() not in answer
+    assert "idempotency" not in kept
