@@ -10,12 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
+from uuid import uuid4
 
 import httpx
 
 from gateway.cli.problems import Refused, Unreachable
 
-__all__ = ["Api", "View"]
+__all__ = ["Api", "View", "fresh_key"]
 
 View = dict[str, Any]
 """A recording or clip as the library shows it."""
@@ -23,7 +24,13 @@ View = dict[str, Any]
 FIRST_PATIENCE = 5.0  # seconds that a platform gets which never answered yet
 PATIENCE = 90.0  # seconds that one gets which did: any killed process is back long before
 AWAY = {502, 503, 504}
+IN_PROGRESS = "idempotency_in_progress"  # the first request with this key is under way: as good as away
 HEARTBEAT_LIMIT = 40.0  # seconds; the feed has a heartbeat each 15 s
+
+
+def fresh_key() -> dict[str, str]:
+    """The header of one thing to be made; requests that repeat it make nothing more."""
+    return {"Idempotency-Key": str(uuid4())}
 
 
 class Api:
@@ -56,6 +63,10 @@ class Api:
         """POST a JSON document and return the JSON reply. Asked again only where that does no harm: see ``request``."""
         return self.request("POST", path, json=body, headers=headers).json()
 
+    def create(self, path: str, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Any:
+        """POST what makes something, and return the JSON reply. Asked again for as long as need be, it makes one thing."""
+        return self.request("POST", path, json=body, headers={**(headers or {}), **fresh_key()}, again=True).json()
+
     def request(self, method: str, path: str, *, again: bool | None = None, **arguments: Any) -> httpx.Response:
         """Send a request and return its reply, whole.
 
@@ -74,12 +85,12 @@ class Api:
                 self._wait(pause, str(error))
                 continue
             self._answered = True
-            if reply.status_code in AWAY:
-                self._wait(pause, _problem(reply).args[0])
-                continue
-            if reply.is_error:
-                raise _problem(reply)
-            return reply
+            if not reply.is_error:
+                return reply
+            problem = _problem(reply)
+            if reply.status_code not in AWAY and problem.code != IN_PROGRESS:
+                raise problem
+            self._wait(pause, str(problem))
         raise Unreachable(f"No answer from {self.url}.")
 
     def feed(self, path: str) -> Iterator[View]:

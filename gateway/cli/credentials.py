@@ -71,9 +71,8 @@ def _made(file: Path, api: Api) -> Credentials:
     password = secrets.token_urlsafe(18)
     email = _sign_up(api, password)
     token = api.get("/api/v1/session")["csrf_token"]
-    made = api.post(
-        "/api/v1/auth/api-keys", {"name": "Terminal", "scopes": list(SCOPES)}, headers={"X-CSRF-Token": token}
-    )
+    wanted = {"name": "Terminal", "scopes": list(SCOPES)}
+    made = api.create("/api/v1/auth/api-keys", wanted, headers={"X-CSRF-Token": token})
     known = Credentials(api.url, made["key"], email, password)
     _keep(file, known)
     return known

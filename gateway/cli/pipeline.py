@@ -48,7 +48,7 @@ def process(api: Api, source: str, title: str, wishes: Mapping[str, Any], show: 
     """Hand in a file or URL and follow it to its end. Raises PipelineFailed, with the reason, where it does not make it."""
     if is_url(source):
         body = {"url": source, "wishes": dict(wishes)} | ({"title": title} if title else {})
-        media_id = api.post("/api/v1/imports", body)["id"]
+        media_id = api.create("/api/v1/imports", body)["id"]
     else:
         file = Path(source)
         media_id = upload(api, file, title or file.stem, wishes, show.sent)
@@ -117,7 +117,6 @@ def _collect_one(api: Api, view: View, folder: Path, taken: set[str], *, share: 
     if extras and grant.get("poster_url"):
         api.download(grant["poster_url"], folder / f"{name}.jpg")
     size = {key: grant.get(key) or view.get(key) for key in ("width", "height", "duration")}
-    # A link too many, made when the reply to the first request got lost, does no harm.
     link = _ask_of(api, "/api/v1/shares", view)["url"] if share else ""
     return Clip(view, [{"path": str(target), **size}], link)
 
@@ -127,7 +126,7 @@ def _ask_of(api: Api, path: str, view: View) -> Any:
     patience = time.monotonic() + SETTLING
     while True:
         try:
-            return api.request("POST", path, json={"media_id": view["id"]}, again=True).json()
+            return api.create(path, {"media_id": view["id"]})
         except Refused as refusal:
             if refusal.http_status != HTTPStatus.NOT_FOUND or time.monotonic() > patience:
                 raise

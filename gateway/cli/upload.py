@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from gateway.cli.api import Api
+from gateway.cli.api import Api, fresh_key
 from gateway.cli.problems import PipelineFailed, Refused, Unreachable
 
 __all__ = ["upload"]
@@ -23,10 +23,9 @@ def upload(api: Api, file: Path, title: str, wishes: Mapping[str, Any], progress
     """Upload a file and return the recording's id. ``progress`` is told (bytes that are safe, bytes in all)."""
     size = file.stat().st_size
     metadata = {"filename": file.name, "title": title, "wishes": json.dumps(dict(wishes))}
-    headers = {**TUS, "Upload-Length": str(size), "Upload-Metadata": _metadata(metadata)}
-    created = api.request(
-        "POST", "/api/v1/uploads", headers={**headers, "Content-Type": "application/offset+octet-stream"}
-    )
+    headers = {**TUS, **fresh_key(), "Upload-Length": str(size), "Upload-Metadata": _metadata(metadata)}
+    headers["Content-Type"] = "application/offset+octet-stream"
+    created = api.request("POST", "/api/v1/uploads", headers=headers, again=True)
     location = urlsplit(created.headers["Location"]).path
     progress(0, size)
     _send(api, location, file, size, progress)

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Problem } from '../src/api/http';
-import { fingerprint, mediaIdOf } from '../src/uploads/resumable';
+import { announced, fingerprint, mediaIdOf } from '../src/uploads/resumable';
 import { estimate, type Sample, sampled, speed } from '../src/uploads/speed';
 import { addressIn } from '../src/uploads/useIntake';
 
@@ -15,6 +15,27 @@ describe('an upload', () => {
     expect(fingerprint('ada', file)).toBe(fingerprint('ada', { ...file }));
     expect(fingerprint('ada', file)).not.toBe(fingerprint('bob', file));
     expect(fingerprint('ada', file)).not.toBe(fingerprint('ada', { ...file, lastModified: 6 }));
+  });
+});
+
+describe('the announcement of an upload', () => {
+  const request = (method: string, keys: string[] = []) => ({
+    getMethod: () => method,
+    setHeader: (_: string, key: string) => void keys.push(key),
+  });
+
+  it('has one key, until the server has no such upload any more', () => {
+    const keys: string[] = [];
+    const announcement = announced();
+    announcement.before(request('PATCH', keys));
+    expect(keys).toEqual([]);
+    announcement.before(request('POST', keys));
+    announcement.after(request('HEAD'), { getStatus: () => 503 }); // away, and the client announces anew
+    announcement.before(request('POST', keys));
+    expect(new Set(keys).size).toBe(1);
+    announcement.after(request('HEAD'), { getStatus: () => 410 });
+    announcement.before(request('POST', keys));
+    expect(new Set(keys).size).toBe(2);
   });
 });
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import threading
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -62,6 +62,7 @@ class Platform(ThreadingHTTPServer):
         self.data = bytearray()
         self.metadata: dict[str, str] = {}
         self.asked: Counter[str] = Counter()
+        self.keys: dict[str, list[str]] = defaultdict(list)  # of each thing asked for: the Idempotency-Keys
         self.trouble: Callable[[Handler], bool] = lambda _: False
         self.recording = view("r1")
         self.clips = [
@@ -83,6 +84,8 @@ class Handler(BaseHTTPRequestHandler):
         self._body: bytes | None = None
         name = f"{self.command} {path}"
         platform.asked[name] += 1
+        if key := self.headers.get("Idempotency-Key"):
+            platform.keys[name].append(key)
         if platform.trouble(self):
             return
         signed_in = self.headers.get("Authorization") == f"Bearer {platform.key}"

@@ -133,6 +133,29 @@ def test_restarts_of_the_platform_are_outlasted(clip: Clip, platform: Platform) 
     assert set(away.values()) == {0}
 
 
+@pytest.mark.parametrize("path", ["uploads", "imports", "shares", "auth/api-keys"])
+def test_what_makes_something_is_asked_for_again_under_the_same_key(clip: Clip, platform: Platform, path: str) -> None:
+    name = f"POST /api/v1/{path}"
+    turns: list[Callable[[Handler], None]] = [
+        cut,  # amid the work, as far as one can tell
+        lambda request: request.problem(503, "unavailable", "Back soon."),
+        lambda request: request.problem(409, "idempotency_in_progress", "Still at it."),
+    ]
+
+    def trouble(request: Handler) -> bool:
+        if f"{request.command} {request.path}" == name and turns:
+            turns.pop(0)(request)
+            return True
+        return False
+
+    platform.trouble = trouble
+    assert clip("https://example.org/talk" if path == "imports" else "talk.wav", "--share") == 0
+    sent = platform.keys[name]
+    assert len(sent) == 4 + (path == "shares")  # there are two clips to share
+    assert len(set(sent[:4])) == 1
+    assert len({key for keys in platform.keys.values() for key in keys}) >= 3  # and each thing has a key of its own
+
+
 def test_the_feed_is_taken_up_again(clip: Clip, platform: Platform, capsys: pytest.CaptureFixture[str]) -> None:
     done = platform.recording
     begun = view("r1", status="transcribing")

@@ -1,6 +1,6 @@
 /** One function per request of the public API that the web app makes. */
 import type { SystemReport } from '../format/system';
-import { ask, query, send } from './http';
+import { ask, create, query, send } from './http';
 import type {
   ApiKey,
   Media,
@@ -55,7 +55,7 @@ export const editMedia = (id: string, version: number, edit: MediaEdit) =>
 export const deleteMedia = (id: string) => send(`/v1/library/${id}`, { method: 'DELETE', keepalive: true });
 
 export const importUrl = (url: string, wishes: Wishes) =>
-  ask<{ id: string }>('/v1/imports', { method: 'POST', json: { url, wishes } });
+  create<{ id: string }>('/v1/imports', { url, wishes });
 
 export const cancelImport = (id: string) => send(`/v1/imports/${id}`, { method: 'DELETE' });
 
@@ -66,7 +66,7 @@ export const captionsUrl = (id: string, format: 'vtt' | 'srt') => `/api/v1/media
 export const moments = (id: string) => ask<{ items: Moment[]; engine: string }>(`/v1/media/${id}/moments`);
 
 export const lookAgain = (id: string, wishes: Pick<Wishes, 'count' | 'prompt'>) =>
-  send(`/v1/media/${id}/moments`, { method: 'POST', json: wishes });
+  create<unknown>(`/v1/media/${id}/moments`, wishes);
 
 export interface ClipRequest {
   media_id: string;
@@ -76,9 +76,9 @@ export interface ClipRequest {
   preset?: string;
 }
 
-export const makeClip = (request: ClipRequest) => ask<{ id: string }>('/v1/clips', { method: 'POST', json: request });
+export const makeClip = (request: ClipRequest) => create<{ id: string }>('/v1/clips', request);
 
-export const retryClip = (id: string) => send(`/v1/clips/${id}/retry`, { method: 'POST' });
+export const retryClip = (id: string) => create<unknown>(`/v1/clips/${id}/retry`);
 
 export const presets = () => ask<Preset[]>('/v1/presets');
 
@@ -89,17 +89,14 @@ export const shares = (mediaId: string) => ask<{ items: Share[] }>(`/v1/shares${
 
 /** Make a link that plays without an account. `expiresIn` is seconds; null takes the platform's default. */
 export const share = (mediaId: string, expiresIn: number | null) =>
-  ask<Share>('/v1/shares', {
-    method: 'POST',
-    json: { media_id: mediaId, ...(expiresIn === null ? {} : { expires_in: expiresIn }) },
-  });
+  create<Share>('/v1/shares', { media_id: mediaId, ...(expiresIn === null ? {} : { expires_in: expiresIn }) });
 
 export const revokeShare = (id: string) => send(`/v1/shares/${id}`, { method: 'DELETE' });
 
 export const apiKeys = () => ask<{ items: ApiKey[] }>('/v1/auth/api-keys');
 
 export const createApiKey = (name: string, scopes: Scope[]) =>
-  ask<ApiKey & { key: string }>('/v1/auth/api-keys', { method: 'POST', json: { name, scopes } });
+  create<ApiKey & { key: string }>('/v1/auth/api-keys', { name, scopes });
 
 export const revokeApiKey = (id: string) => send(`/v1/auth/api-keys/${id}`, { method: 'DELETE' });
 

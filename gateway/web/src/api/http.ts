@@ -90,6 +90,34 @@ export async function ask<T>(path: string, options: RequestOptions = {}): Promis
   return (await response.json()) as T;
 }
 
+const PAUSES = [500, 1500, 3000]; // milliseconds before each further try
+const AWAY = [0, 502, 503, 504]; // no answer, or none of the part that was asked
+
+/** A text that nobody has used before: names one thing to be made. */
+export function freshKey(): string {
+  // crypto.randomUUID is kept from pages on plain HTTP, as which a platform on the network at home may be reached.
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+/** Ask for something to be made. While there is no answer the request is sent again under the same key: one thing is made. */
+export async function create<T>(path: string, json?: unknown, pauses: readonly number[] = PAUSES): Promise<T> {
+  const options: RequestOptions = { method: 'POST', json, headers: { 'Idempotency-Key': freshKey() } };
+  for (const pause of pauses) {
+    try {
+      return await ask<T>(path, options);
+    } catch (error) {
+      if (!passes(error)) throw error;
+      await new Promise((resolve) => setTimeout(resolve, pause));
+    }
+  }
+  return ask<T>(path, options);
+}
+
+function passes(error: unknown): boolean {
+  if (!(error instanceof Problem)) return error instanceof TypeError; // the answer broke off
+  return AWAY.includes(error.status) || error.code === 'idempotency_in_progress';
+}
+
 /** Build a query string of the parameters that are set. */
 export function query(parameters: Record<string, string | number | null | undefined>): string {
   const pairs = Object.entries(parameters).filter(([, value]) => value !== null && value !== undefined && value !== '');

@@ -1,6 +1,6 @@
 /** The upload protocol (tus 1.0): one file becomes one recording, and a broken upload goes on where it stopped. */
 import * as tus from 'tus-js-client';
-import { changeHeaders, Problem } from '../api/http';
+import { changeHeaders, freshKey, Problem } from '../api/http';
 import type { Wishes } from '../api/types';
 
 export const ENDPOINT = '/api/v1/uploads';
@@ -42,6 +42,7 @@ function owned(userId: string): string {
 
 /** Make an upload that is not started yet. */
 export function prepare(file: File, userId: string, wishes: Wishes, callbacks: Callbacks): tus.Upload {
+  const announcement = announced();
   const upload = new tus.Upload(file, {
     endpoint: ENDPOINT,
     chunkSize: CHUNK,
@@ -49,13 +50,30 @@ export function prepare(file: File, userId: string, wishes: Wishes, callbacks: C
     metadata: { filename: file.name, wishes: JSON.stringify(wishes) },
     fingerprint: () => Promise.resolve(fingerprint(userId, file)),
     removeFingerprintOnSuccess: true,
-    onBeforeRequest: withToken,
+    onBeforeRequest: (request) => {
+      withToken(request);
+      announcement.before(request);
+    },
+    onAfterResponse: (request, response) => announcement.after(request, response),
     onUploadUrlAvailable: () => callbacks.onCreated(mediaIdOf(upload.url ?? '')),
     onProgress: (sent) => callbacks.onProgress(sent),
     onSuccess: () => callbacks.onDone(),
     onError: (error) => callbacks.onError(told(error)),
   });
   return upload;
+}
+
+/** Announces an upload under one key however often it has to be, until the server says that there is no such upload any more. */
+export function announced() {
+  let key = freshKey();
+  return {
+    before(request: Pick<tus.HttpRequest, 'getMethod' | 'setHeader'>): void {
+      if (request.getMethod() === 'POST') request.setHeader('Idempotency-Key', key);
+    },
+    after(request: Pick<tus.HttpRequest, 'getMethod'>, response: Pick<tus.HttpResponse, 'getStatus'>): void {
+      if (request.getMethod() === 'HEAD' && [404, 410].includes(response.getStatus())) key = freshKey();
+    },
+  };
 }
 
 /** Start an upload, from where an earlier visit left it if there was one. Does nothing if it is no longer `wanted` by then. */
