@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import base64
 import importlib
+import os
+import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -19,12 +23,13 @@ from fastapi import FastAPI
 
 from gateway.openapi import merge
 from gateway.routes import API, ROUTES, Table
+from infra.onehost.servers import free_port
 from libs.contracts import events
 from libs.contracts.media import Original, Wishes
 from libs.contracts.subscriptions import SERVICES
 from libs.database import new_id
 from tests.factories.platform import wait_until
-from tests.factories.services import UnderTest
+from tests.factories.services import ROOT, Calls, UnderTest
 
 Start = Callable[..., UnderTest]
 Request = dict[str, Any]  # what httpx sends: method, url, headers, and a body in one of its ways
@@ -63,10 +68,12 @@ class Scene:
     def effects(self) -> int:
         return self._count() - self.before
 
-    def send(self, request: Request, key: str | None = "k1", by: UUID | None = None) -> httpx.Response:
+    def send(
+        self, request: Request, key: str | None = "k1", by: UUID | None = None, calls: Calls | None = None
+    ) -> httpx.Response:
         keyed = {"Idempotency-Key": key} if key is not None else {}
         sent = request | {"headers": request.get("headers", {}) | keyed}
-        return self.service.call(sent.pop("method"), sent.pop("url"), by=by or self.me, **sent)
+        return (calls or self.service.call)(sent.pop("method"), sent.pop("url"), by=by or self.me, **sent)
 
     def send_and_leave(self, request: Request, key: str = "k1") -> None:
         """Send a request and break the connection without reading the answer."""
@@ -280,13 +287,77 @@ def test_an_answer_that_got_lost_is_given_again(scene: Scene) -> None:
     assert scene.effects == 1
 
 
-@pytest.mark.parametrize(
-    "key", ["k" * 256, "", "tabs\tinside", "k\u00e9y"], ids=["long", "empty", "control", "foreign"]
-)
-def test_a_key_is_1_to_255_printable_ascii_characters(scene: Scene, key: str) -> None:
-    headers = scene.mine.get("headers", {}) | {"Idempotency-Key": key.encode("latin-1")}
-    refused = scene.send(scene.mine | {"headers": headers}, None)
-    assert (refused.status_code, refused.json()["code"]) == (422, "malformed")
+DYING = """
+import os, signal, sys
+from sqlalchemy import Engine, event
+from sqlalchemy.orm import Session
+from libs.web import __main__ as main
+
+remembering = False
+
+@event.listens_for(Engine, "before_cursor_execute")
+def look(connection, cursor, statement, *_):
+    global remembering
+    remembering = remembering or statement.startswith("UPDATE idempotency_keys")
+
+@event.listens_for(Session, sys.argv.pop())
+def die(session):
+    if remembering:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+main.main()
+"""
+
+
+def send_to_one_that_dies(scene: Scene, moment: str) -> None:
+    """Send my request to a process of the service's that is killed before or after it commits, and never answers."""
+    port = free_port()
+    program = [sys.executable, "-c", DYING, "http", scene.service.name, moment]
+    environment = os.environ | {"CLIPSTEAD_PORT": str(port)}
+    process = subprocess.Popen(program, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)
+    calls = Calls(f"http://127.0.0.1:{port}", scene.service.name, scene.service.keys)
+    try:
+        wait_until(lambda: _answers(calls), 60)
+        with pytest.raises(httpx.TransportError):
+            scene.send(scene.mine, calls=calls)
+        assert process.wait(10) == -signal.SIGKILL
+    finally:
+        calls.close()
+        process.kill()
+        process.wait()
+
+
+def _answers(calls: Calls) -> bool:
+    try:
+        return calls.http.get("/health/live").is_success
+    except httpx.TransportError:
+        return False
+
+
+def test_killed_between_commit_and_reply_it_is_answered_by_the_next_process(scene: Scene) -> None:
+    send_to_one_that_dies(scene, "after_commit")
+    assert scene.effects == 1
+    again = scene.send(scene.mine)
+    assert again.is_success, again.text
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert scene.effects == 1
+
+
+def test_killed_before_the_commit_nothing_was_done_and_the_key_is_free(start: Start) -> None:
+    scene = shares(start)
+    send_to_one_that_dies(scene, "before_commit")
+    assert scene.effects == 0
+    again = scene.send(scene.mine)
+    assert again.is_success, again.text
+    assert "Idempotent-Replayed" not in again.headers
+    assert scene.effects == 1
+
+
+def test_a_key_is_1_to_255_printable_ascii_characters(scene: Scene) -> None:
+    for key in ("k" * 256, "", "tabs\tinside", "k\u00e9y"):
+        headers = scene.mine.get("headers", {}) | {"Idempotency-Key": key.encode("latin-1")}
+        refused = scene.send(scene.mine | {"headers": headers}, None)
+        assert (refused.status_code, refused.json()["code"]) == (422, "malformed")
     assert scene.effects == 0
     assert scene.send(scene.mine, "k" * 255).is_success
 
