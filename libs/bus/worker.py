@@ -26,6 +26,7 @@ from libs.bus.jobs import Job, JobFailed, LeaseLost
 from libs.bus.lease import Lease
 from libs.bus.states import ENDED, JobState
 from libs.contracts.events import EVENTS
+from libs.patience import TryLater
 from libs.telemetry import ERRORS, JOB_SECONDS, JOBS, correlated, log
 
 __all__ = ["Worker"]
@@ -58,7 +59,7 @@ class Worker:
         """Begin to receive and to work. Returns at once."""
         # Prometheus has to see a counter at 0, or its first step does not count.
         for kind in self._actors.kinds:
-            for outcome in (*ENDED, "retried", "released"):
+            for outcome in (*ENDED, "retried", "released", "postponed"):
                 JOBS.labels(self._actors.service, kind, outcome)
         self._dramatiq.start()
         self._keeper.start()
@@ -149,7 +150,7 @@ class Worker:
     def _after(self, kind: Kind, lease: Lease, error: Exception) -> str:
         """Decide what an attempt that raised comes to."""
         job = lease.job
-        if isinstance(error, LeaseLost | database.DatabaseUnavailable):
+        if isinstance(error, LeaseLost):
             raise error
         if lease.cancel_requested:
             problem = JobFailed("cancelled", "It was cancelled.")
@@ -160,6 +161,11 @@ class Worker:
             with database.transaction() as session:
                 jobs.release(session, job)
             return "released"
+        if isinstance(error, TryLater) and (wait := jobs.postponement(job)) is not None:
+            log.warning("job postponed", extra={"kind": kind.name, "job_id": str(job.id), "error": str(error)})
+            with database.transaction() as session:
+                jobs.postpone(session, job, wait)
+            return "postponed"
         ERRORS.labels(self._actors.service, f"job {kind.name}").inc()
         log.exception("job attempt failed", extra={"kind": kind.name, "job_id": str(job.id)}, exc_info=error)
         last_words = str(getattr(error, "stderr", "") or "")

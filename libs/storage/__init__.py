@@ -16,6 +16,8 @@ from uuid import UUID
 
 import uuid_utils.compat
 
+from libs.patience import TryLater
+
 __all__ = ["CHUNK", "NotStored", "StorageUnavailable", "Store", "Stored", "check_key", "configure", "new_key", "store"]
 
 CHUNK = 256 * 1024  # bytes read at a time
@@ -27,7 +29,7 @@ class NotStored(LookupError):
     """No object has this key."""
 
 
-class StorageUnavailable(Exception):
+class StorageUnavailable(TryLater):
     """The store can't be reached, or refuses. Trying again later is right."""
 
 

@@ -8,10 +8,10 @@ from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from libs.database import DatabaseUnavailable
-from libs.storage import NotStored, StorageUnavailable
+from libs.patience import TryLater
+from libs.storage import NotStored
 from libs.telemetry import ERRORS, log
-from libs.web.peers import PeerRefused, PeerUnavailable
+from libs.web.peers import PeerRefused
 from libs.web.problems import (
     MEDIA_TYPE,
     BadRequest,
@@ -63,10 +63,8 @@ def install(app: FastAPI, service: str) -> None:
         document = problem.document() | {"status": error.status_code, "title": str(error.detail)}
         return JSONResponse(document, error.status_code, error.headers, MEDIA_TYPE)
 
-    @app.exception_handler(DatabaseUnavailable)
-    @app.exception_handler(StorageUnavailable)
-    @app.exception_handler(PeerUnavailable)
-    async def unavailable(_: Request, error: Exception) -> Response:
+    @app.exception_handler(TryLater)
+    async def unavailable(_: Request, error: TryLater) -> Response:
         log.warning("a part of the platform is unavailable", extra={"error": str(error)})
         return problem_response(Unavailable("A part of the platform is starting or down. Please try again shortly."))
 
