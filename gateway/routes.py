@@ -120,6 +120,7 @@ ROUTES: tuple[Route, ...] = (
     _at("GET",         "/api/v1/library",                     "catalog", "read", who=Who.ANYBODY),
     _at("GET",         "/api/v1/library/{id}",                "catalog", "read", who=Who.ANYBODY),
     _at("PATCH DELETE", "/api/v1/library/{id}",               "catalog", "write"),
+    _at("PUT DELETE",  "/api/v1/library/{id}/like",           "catalog", "write"),
     _at("GET",         "/api/v1/library/{id}/events",         "catalog", "read", who=Who.ANYBODY, reply=Reply.FEED),
 
     # playing and sharing

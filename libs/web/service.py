@@ -16,7 +16,7 @@ import uvicorn
 from fastapi import APIRouter, Depends, FastAPI, Response
 from starlette.types import ASGIApp
 
-from libs import database, storage, telemetry
+from libs import database, faults, storage, telemetry
 from libs.bus import Actors
 from libs.settings import ServiceSettings, SharedSettings
 from libs.telemetry import log
@@ -54,6 +54,7 @@ class Service:
         """Set this process up as one of this service's: logs, database, storage, peers."""
         settings = self.settings()
         telemetry.configure(self.name, settings.log_level)
+        faults.arm(settings.environment)
         if settings.database_url.get_secret_value():
             database.configure(settings.database_url.get_secret_value(), pool=settings.database_pool)
         if settings.storage_url.get_secret_value():

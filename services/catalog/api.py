@@ -113,6 +113,8 @@ class Media(BaseModel):
     stages: list[Stage]
     origin: Origin | None
     views: int
+    likes: int
+    liked: bool  # by the one who asks
     version: int
     created_at: datetime
     updated_at: datetime
@@ -183,6 +185,18 @@ def edit(
         raise PreconditionRequired("Say in If-Match which version you looked at (its ETag), or * for any.")
     changed: dict[str, str] = edits.model_dump(exclude_unset=True)
     return _shown(library.edit(media_id, by, changed, _version(if_match)), response)
+
+
+@router.put("/{media_id}/like")
+def like(media_id: UUID, caller: Caller) -> Media:
+    """Like a recording or clip that one may see. Liking it twice is liking it once."""
+    return Media.model_validate(library.like(media_id, caller.require("write"), liked=True))
+
+
+@router.delete("/{media_id}/like")
+def unlike(media_id: UUID, caller: Caller) -> Media:
+    """Like it no longer."""
+    return Media.model_validate(library.like(media_id, caller.require("write"), liked=False))
 
 
 @router.delete("/{media_id}", status_code=204)

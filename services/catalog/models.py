@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Text
+from sqlalchemy import BigInteger, ForeignKey, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from libs import database
@@ -41,12 +41,13 @@ class Media(Base):
     body: Mapped[dict[str, Any]]
     dropped: Mapped[int] = mapped_column(default=0)  # clips of found moments that were deleted
     views: Mapped[int] = mapped_column(BigInteger, default=0)
+    likes: Mapped[int] = mapped_column(BigInteger, default=0)  # how many rows of Like there are
     version: Mapped[int] = mapped_column(BigInteger, default=0)
     created_at: Mapped[datetime] = mapped_column(server_default=database.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=database.now())
 
-    def shown(self, viewer: UUID | None) -> dict[str, Any]:
-        """Show it to a person, or to anybody (None). Where it came from is the owner's business."""
+    def shown(self, viewer: UUID | None, *, liked: bool = False) -> dict[str, Any]:
+        """Show it to a person, who ``liked`` it or not, or to anybody (None). Where it came from is the owner's business."""
         own = viewer is not None and viewer == self.owner_id
         view = {
             "id": self.id,
@@ -60,11 +61,23 @@ class Media(Base):
             "duration": self.duration,
             **self.body,
             "views": self.views,
+            "likes": self.likes,
+            "liked": liked,
             "version": self.version,
             "created_at": self.created_at,
             "updated_at": self.updated_at,
         }
         return view if own else view | {"origin": None}
+
+
+class Like(Base):
+    """A person likes a recording or clip: once, however often they say so."""
+
+    __tablename__ = "likes"
+
+    media_id: Mapped[UUID] = mapped_column(ForeignKey("media.id", ondelete="CASCADE"), primary_key=True)
+    user_id: Mapped[UUID] = mapped_column(primary_key=True)
+    created_at: Mapped[datetime] = mapped_column(server_default=database.now())
 
 
 class Person(Base):

@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from libs.web.problems import Malformed
-from services.catalog.models import Media, Tombstone
+from services.catalog.models import Like, Media, Tombstone
 from services.catalog.states import Status
 
 SORTS: dict[str, ColumnElement[Any]] = {
@@ -105,6 +105,14 @@ def locked_or_made(session: Session, media_id: UUID, kind: str, parent_id: UUID 
             session.delete(found)
         return None
     return locked(session, media_id)
+
+
+def liked(session: Session, viewer: UUID | None, media: Sequence[Media]) -> set[UUID]:
+    """The ids of those that a person likes."""
+    if viewer is None:
+        return set()
+    wanted = select(Like.media_id).where(Like.user_id == viewer, Like.media_id.in_([one.id for one in media]))
+    return set(session.scalars(wanted))
 
 
 def clips_of(session: Session, recording_id: UUID) -> Sequence[Media]:

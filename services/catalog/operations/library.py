@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from libs import bus, database
 from libs.contracts import events
 from libs.web.problems import NotFound, PreconditionFailed
 from services.catalog import queries
-from services.catalog.models import Media, Tombstone
+from services.catalog.models import Like, Media, Tombstone
 from services.catalog.operations.announcing import announce
 from services.catalog.operations.hearing import CLIP, changed, is_found, refresh
 from services.catalog.queries import Filter
@@ -23,7 +24,7 @@ def listed(wanted: Filter, viewer: UUID | None, sort: str, cursor: str | None, l
     """Read one page. Raises Malformed for a strange cursor."""
     with database.transaction() as session:
         page = queries.page(session, wanted, sort, cursor, limit)
-        items = [media.shown(viewer) for media in page.items]
+        items = _shown(session, page.items, viewer)
         return {"items": items, "next_cursor": page.next_cursor, "total": page.total}
 
 
@@ -33,13 +34,13 @@ def view(media_id: UUID, viewer: UUID | None) -> dict[str, Any]:
         media = queries.visible(session, media_id, viewer)
         if media is None:
             raise NotFound
-        return media.shown(viewer)
+        return _shown(session, [media], viewer)[0]
 
 
 def recent(owner_id: UUID) -> list[dict[str, Any]]:
     """Show what changed last in a person's library, oldest change first."""
     with database.transaction() as session:
-        return [media.shown(owner_id) for media in queries.recent(session, owner_id, MOST_RECENT)]
+        return _shown(session, queries.recent(session, owner_id, MOST_RECENT), owner_id)
 
 
 def edit(media_id: UUID, by: UUID, edits: dict[str, str], version: int | None) -> dict[str, Any]:
@@ -58,7 +59,30 @@ def edit(media_id: UUID, by: UUID, edits: dict[str, str], version: int | None) -
         changed(session, media)
         told = events.MediaChanged(media_id=media.id, owner_id=by, title=media.title, visibility=media.visibility)
         bus.publish(session, told)
-        return media.shown(by)
+        return _shown(session, [media], by)[0]
+
+
+def like(media_id: UUID, by: UUID, *, liked: bool) -> dict[str, Any]:
+    """Like what one may see, or no longer. Saying it again changes nothing. It is no edit: the version stays.
+
+    Raises NotFound where there is none that this person may see.
+    """
+    with database.transaction() as session:
+        if queries.visible(session, media_id, by) is None:
+            raise NotFound
+        media = queries.locked(session, media_id)
+        if media is None:
+            raise NotFound
+        known = session.get(Like, (media_id, by))
+        if liked and known is None:
+            session.add(Like(media_id=media_id, user_id=by))
+            media.likes += 1
+        if not liked and known is not None:
+            session.delete(known)
+            media.likes -= 1
+        session.flush()
+        announce(session, media_id, media.owner_id)
+        return media.shown(by, liked=liked)
 
 
 def delete(media_id: UUID, by: UUID) -> None:
@@ -92,3 +116,8 @@ def _own(session: Session, media_id: UUID, by: UUID) -> Media:
     if media is None or media.owner_id != by:
         raise NotFound
     return media
+
+
+def _shown(session: Session, media: Sequence[Media], viewer: UUID | None) -> list[dict[str, Any]]:
+    liked = queries.liked(session, viewer, media)
+    return [one.shown(viewer, liked=one.id in liked) for one in media]

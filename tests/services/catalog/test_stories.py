@@ -202,7 +202,7 @@ def test_any_order_and_any_repetition_end_in_the_same_view(catalog: UnderTest, k
     ids = [story.media, *(clip for clip in story.clips if kind != "mute")]
     expected = [_timeless(story.view(catalog, media)) for media in ids]
     for _ in range(6):
-        catalog.execute("TRUNCATE media, inbox, tombstones")
+        catalog.execute("TRUNCATE media, likes, inbox, tombstones")
         shuffled = [*told, *order.choices(told, k=5)]
         order.shuffle(shuffled)
         for one in shuffled:

@@ -160,6 +160,8 @@ export interface Share {
   created_at?: string;
   expires_at: string | null;
   views: number;
+  likes: number;
+  liked: boolean;
   revoked_at: string | null;
 }
 
