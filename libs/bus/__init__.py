@@ -9,7 +9,7 @@ from libs.bus.jobs import Job, JobFailed, LeaseLost, cancel, enqueue, jobs_of, r
 from libs.bus.lease import Lease
 from libs.bus.outbox import publish
 from libs.bus.states import JobState
-from libs.bus.tables import create_tables
+from libs.bus.tables import create_tables, deliver_into_inboxes
 
 __all__ = [
     "Actors",
@@ -21,6 +21,7 @@ __all__ = [
     "LeaseLost",
     "cancel",
     "create_tables",
+    "deliver_into_inboxes",
     "enqueue",
     "jobs_of",
     "publish",

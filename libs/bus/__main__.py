@@ -8,7 +8,7 @@ import threading
 
 import prometheus_client
 
-from libs import telemetry
+from libs import faults, telemetry
 from libs.bus.relay import Relay
 from libs.settings import ServiceSettings
 
@@ -19,6 +19,7 @@ def main() -> None:
         sys.exit(__doc__)
     settings = ServiceSettings()
     telemetry.configure("relay", settings.log_level)
+    faults.arm(settings.environment)
     if settings.metrics_port:
         prometheus_client.start_http_server(settings.metrics_port, addr=settings.host)
     relay = Relay(settings.database_url.get_secret_value(), settings.redis_url.get_secret_value())

@@ -7,20 +7,21 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from libs.bus import inbox
 from libs.bus.jobs import Job, JobFailed
 from libs.bus.lease import Lease
-from libs.bus.tables import inbox
 from libs.contracts.events import Event
 from libs.contracts.subscriptions import subscribed
 from libs.database import new_id
+from libs.telemetry import DUPLICATES
 
-__all__ = ["Actors", "Delivery", "Failed", "Kind", "Periodic"]
+__all__ = ["Actors", "Delivery", "Failed", "Kind", "Periodic", "Retried"]
 
 E = TypeVar("E", bound=Event)
 Failed = Callable[[Session, Job, JobFailed], None]
+Retried = Callable[[Session, Job], None]
 
 
 @dataclass(frozen=True)
@@ -33,13 +34,10 @@ class Delivery:
 
     def first(self, session: Session) -> bool:
         """Note the arrival in the transaction of its effect. False: it had its effect already."""
-        noted = session.execute(
-            insert(inbox)
-            .values(message_id=self.message_id, topic=self.topic)
-            .on_conflict_do_nothing()
-            .returning(inbox.c.message_id)
-        )
-        return noted.first() is not None
+        first = inbox.note(session, self.message_id, self.topic)
+        if not first:
+            DUPLICATES.inc()
+        return first
 
 
 @dataclass(frozen=True)
@@ -49,9 +47,10 @@ class Kind:
     name: str
     run: Callable[[Lease], None]
     failed: Failed | None
-    lease: float  # seconds without a heartbeat until others take it over
+    retried: Retried | None
     attempts: int  # raised ones; interruptions are counted apart
     lanes: int  # how many run side by side in one worker process
+    limit: int | None  # how many run at a time on all machines together
 
 
 @dataclass(frozen=True)
@@ -84,12 +83,23 @@ class Actors:
         return register
 
     def work(
-        self, kind: str, *, failed: Failed | None = None, lease: float = 30, attempts: int = 3, lanes: int = 1
+        self,
+        kind: str,
+        *,
+        failed: Failed | None = None,
+        retried: Retried | None = None,
+        attempts: int = 3,
+        lanes: int = 1,
+        limit: int | None = None,
     ) -> Callable[[Callable[[Lease], None]], Callable[[Lease], None]]:
-        """Register who does a kind of job. ``failed`` is called in the transaction that ends it without success."""
+        """Register who does a kind of job.
+
+        ``failed`` is called in the transaction that ends it without success, ``retried`` in the one in which somebody has it
+        done after all. ``lanes`` run side by side in one worker process, and no more than ``limit`` in all of them together.
+        """
 
         def register(run: Callable[[Lease], None]) -> Callable[[Lease], None]:
-            self.kinds[kind] = Kind(kind, run, failed, lease, attempts, lanes)
+            self.kinds[kind] = Kind(kind, run, failed, retried, attempts, lanes, limit)
             return run
 
         return register

@@ -3,6 +3,10 @@
 ``queued -> running -> done | failed | quarantined | cancelled``, each move one conditional UPDATE by the database's clock.
 A claim counts the attempt before the work starts and takes a lease; finishing needs the same attempt (fencing), so that a
 worker that was thought dead can't overwrite its successor's result.
+
+Who goes first: the higher priority, then the lower *turn*. Turns are start-time fair queueing (Goyal, Vin and Cheng 1996)
+with jobs of equal weight: an owner's next job comes one turn after their last, and not before the turn that is being served.
+So the one job of somebody new stands beside the next of somebody with a hundred, and a claim reads one entry of an index.
 """
 
 from __future__ import annotations
@@ -13,17 +17,20 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, and_, case, delete, func, insert, or_, select, text, update
+from sqlalchemy import Row, Select, and_, case, delete, func, insert, or_, select, text, update
 from sqlalchemy.orm import Session
 
+from libs.bus import inbox
 from libs.bus.outbox import wake
 from libs.bus.states import ENDED, JobState
-from libs.bus.tables import inbox, jobs
+from libs.bus.tables import jobs
 from libs.database import new_id, now
 from libs.patience import backoff
 from libs.telemetry import correlation_id
 
 __all__ = [
+    "INTERRUPTED",
+    "LEASE",
     "MOST_INTERRUPTIONS",
     "Job",
     "JobFailed",
@@ -45,6 +52,7 @@ __all__ = [
 ]
 
 KEPT_DAYS = 30  # of ended jobs and of receipts
+LEASE = 12.0  # seconds without a heartbeat until others take a job over
 MOST_INTERRUPTIONS = 3  # then a job is quarantined
 FIRST_POSTPONEMENT, LONGEST_POSTPONEMENT = 2.0, 60.0  # seconds
 MOST_POSTPONEMENTS = 64  # then it counts as failing: about an hour
@@ -58,6 +66,12 @@ class JobFailed(Exception):
         self.code = code
         self.detail = detail
         self.last_words = last_words
+
+
+INTERRUPTED = JobFailed(
+    "interrupted",
+    "The work was cut off three times in a row, so it was set aside. An administrator can look and retry.",
+)
 
 
 class LeaseLost(Exception):
@@ -92,7 +106,8 @@ _COLUMNS = [jobs.c[name] for name in Job.__annotations__]
 
 
 def _job(row: Row[Any]) -> Job:
-    return Job(**{**row._mapping, "state": JobState(row.state)})  # noqa: SLF001  SQLAlchemy's public name for it
+    named = {name: row._mapping[name] for name in Job.__annotations__}  # noqa: SLF001  SQLAlchemy's public name for it
+    return Job(**{**named, "state": JobState(row.state)})
 
 
 def enqueue(
@@ -114,6 +129,7 @@ def enqueue(
             owner=owner,
             params=params or {},
             priority=priority,
+            turn=_next_turn(kind, owner),
             correlation_id=correlation_id(),
         )
     )
@@ -121,16 +137,27 @@ def enqueue(
     return job_id
 
 
-def claim(session: Session, kind: str, lease: float) -> Job | None:
-    """Take the most urgent due job of a kind for ``lease`` seconds, or None. Workers never wait for each other here."""
-    due = (
-        select(jobs.c.id)
-        .where(jobs.c.state == JobState.QUEUED, jobs.c.kind == kind, jobs.c.run_after <= now())
-        .order_by(jobs.c.priority.desc(), jobs.c.run_after)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-        .scalar_subquery()
-    )
+def _next_turn(kind: str, owner: UUID | None) -> Any:
+    """One after the owner's last turn that is still open, and not before the one being served."""
+
+    def turn(which: Any, *where: Any) -> Any:
+        return select(which).where(jobs.c.kind == kind, *where).scalar_subquery()
+
+    still_open = jobs.c.state.in_((JobState.QUEUED, JobState.RUNNING))
+    own = turn(func.max(jobs.c.turn) + 1, still_open, jobs.c.owner.is_not_distinct_from(owner))
+    running = turn(func.max(jobs.c.turn), jobs.c.state == JobState.RUNNING)
+    queued = turn(func.min(jobs.c.turn), jobs.c.state == JobState.QUEUED)
+    return func.greatest(func.coalesce(own, 0), func.coalesce(running, queued, 0))
+
+
+def claim(session: Session, kind: str, lease: float, limit: int | None = None) -> Job | None:
+    """Take the due job of a kind whose turn it is for ``lease`` seconds, or None.
+
+    Workers never wait for each other here, but where a ``limit`` says how many may run at a time on all machines together.
+    """
+    if limit is not None and _are_running(session, kind) >= limit:
+        return None
+    due = _due(kind).limit(1).with_for_update(skip_locked=True).scalar_subquery()
     row = session.execute(
         update(jobs)
         .where(jobs.c.id == due, jobs.c.state == JobState.QUEUED)
@@ -143,6 +170,23 @@ def claim(session: Session, kind: str, lease: float) -> Job | None:
         .returning(*_COLUMNS)
     ).first()
     return _job(row) if row else None
+
+
+def _due(kind: str) -> Select[tuple[UUID]]:
+    return (
+        select(jobs.c.id)
+        .where(jobs.c.state == JobState.QUEUED, jobs.c.kind == kind, jobs.c.run_after <= now())
+        .order_by(jobs.c.priority.desc(), jobs.c.turn, jobs.c.run_after)
+    )
+
+
+def _are_running(session: Session, kind: str) -> int:
+    """How many of a kind run. Whoever asks has the answer to themselves until their transaction ends."""
+    session.execute(
+        select(func.pg_advisory_xact_lock(func.hashtextextended(func.concat(func.current_schema(), kind), 0)))
+    )
+    counted = select(func.count()).where(jobs.c.kind == kind, jobs.c.state == JobState.RUNNING)
+    return session.execute(counted).scalar_one()
 
 
 def heartbeat(session: Session, job: Job, lease: float, done: float, total: float) -> bool:
@@ -212,36 +256,41 @@ def _put_back(session: Session, job: Job, **values: Any) -> None:
         raise LeaseLost(str(job.id))
 
 
-def lapsed(session: Session) -> list[Job]:
-    """Take back the jobs whose workers vanished: queued again, or quarantined after the third time. Returns the latter."""
+def lapsed(session: Session) -> list[tuple[Job, float]]:
+    """Take back the jobs whose workers vanished: queued again, or quarantined after the third time.
+
+    Returns each with the seconds that its lease has been over.
+    """
     often = jobs.c.interruptions + 1 >= MOST_INTERRUPTIONS
     gone = (
-        select(jobs.c.id)
+        select(jobs.c.id, func.extract("epoch", now() - jobs.c.lease_until).label("late"))
         .where(jobs.c.state == JobState.RUNNING, jobs.c.lease_until < now())
         .limit(100)
         .with_for_update(skip_locked=True)
+        .cte("gone")
     )
     rows = session.execute(
         update(jobs)
-        .where(jobs.c.id.in_(gone))
+        .where(jobs.c.id == gone.c.id)
         .values(
             state=case((often, JobState.QUARANTINED), else_=JobState.QUEUED),
             finished_at=case((often, now()), else_=None),
-            problem_code=case((often, "interrupted"), else_=None),
+            problem_code=case((often, INTERRUPTED.code), else_=None),
+            problem_detail=case((often, INTERRUPTED.detail), else_=None),
             interruptions=jobs.c.interruptions + 1,
             lease_until=None,
             run_after=now(),
         )
-        .returning(*_COLUMNS)
+        .returning(*_COLUMNS, gone.c.late)
     ).all()
-    return [job for job in map(_job, rows) if job.state is JobState.QUARANTINED]
+    return [(_job(row), float(row.late)) for row in rows]
 
 
 def forget_old(session: Session) -> None:
     """Remove what ended or was received a month ago: long after anything of it could come again."""
     month = func.make_interval(0, 0, 0, KEPT_DAYS)
     session.execute(delete(jobs).where(jobs.c.state.in_(ENDED), jobs.c.finished_at < now() - month))
-    session.execute(delete(inbox).where(inbox.c.received_at < now() - month))
+    inbox.forget_old(session, KEPT_DAYS)
 
 
 def some_due(session: Session, kinds: Iterable[str]) -> set[str]:

@@ -20,7 +20,7 @@ WAKE = "job.wake"  # not an event: tells a service's own workers that a job of s
 
 
 def publish(session: Session, event: Event) -> UUID:
-    """Record an event in the caller's transaction. It is delivered at least once if that commits, never otherwise."""
+    """Record an event in the caller's transaction. If that commits, it comes into every subscriber's inbox."""
     return _put(session, event.name, event.model_dump(mode="json"))
 
 

@@ -1,16 +1,17 @@
-"""Hands what stands in the outboxes to the bus, and sees to it that it arrived.
+"""Carries events from the outboxes into the inboxes of who listens, and wakes them.
 
-``FOR UPDATE SKIP LOCKED`` lets several relays run. NOTIFY wakes it; one look a second is the net. What was sent is settled
-once every subscriber's inbox holds it; what is not there after half a minute is sent again. So losing all of Redis loses
-nothing. Its database role may read and move outboxes and read inboxes, and nothing else.
+The move is one PostgreSQL transaction a batch: what left an outbox lies in every subscriber's inbox. Redis only learns of it
+afterwards, so losing all of Redis loses nothing and delays nothing by more than a second. ``FOR UPDATE SKIP LOCKED`` lets
+several relays run. NOTIFY wakes them; one look a second is the net. The relay's database role may move outboxes along, put
+into inboxes, and do nothing else.
 """
 
 from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterable
-from typing import Any
 from uuid import UUID
 
 import psycopg
@@ -20,21 +21,22 @@ from psycopg import sql
 from psycopg.rows import TupleRow
 from redis import RedisError
 
-from libs.bus.broker import event_message, make_broker, wake_message
+from libs import faults
+from libs.bus.broker import inbox_message, make_broker, wake_message
 from libs.bus.outbox import CHANNEL, WAKE, message_id
 from libs.contracts.events import EVENTS
 from libs.contracts.subscriptions import SERVICES, subscribers
 from libs.database import TCP
-from libs.telemetry import OUTBOX_AGE, log
+from libs.telemetry import ENQUEUE_ERRORS, OUTBOX_AGE, log
 
 __all__ = ["Relay"]
 
-BATCH = 200
+BATCH = 500
 POLL = 1.0  # seconds
-AUDIT_EVERY = 10.0  # seconds between looks for what did not arrive
-PATIENCE = 30  # seconds until something sent but not received is sent again
+TIDY_EVERY = 10.0  # seconds between two rounds of measuring and forgetting
 KEEP_SETTLED = 24  # hours
-LONGEST_PATIENCE = 600  # seconds: patience grows with each sending, so that a subscriber long gone is not flooded
+MOST_WAKES = 8  # for one kind of job in one batch: as many workers may begin at once
+REDIS_REST = 1.0  # seconds without wake-ups after Redis failed: workers look by themselves meanwhile
 
 Connection = psycopg.Connection[TupleRow]
 
@@ -45,16 +47,23 @@ class Relay:
     def __init__(self, database_url: str, redis_url: str, services: Iterable[str] = SERVICES) -> None:
         self._url = database_url
         self._services = tuple(services)
+        self._known = [*EVENTS, WAKE]  # what a newer release tells waits for a relay that knows it
         self._broker: RedisBroker = make_broker(redis_url)
         self._stopping = threading.Event()
-        self._audited = 0.0
+        self._tidied = 0.0
+        self._waker = threading.Thread(target=self._wake, name="waker", daemon=True)
+        self._owed: Counter[tuple[str, str]] = Counter()  # (service, kind or "" for its inbox): wake-ups not yet sent
+        self._owing = threading.Condition()
 
     def stop(self) -> None:
         """Make ``run`` return soon."""
         self._stopping.set()
+        with self._owing:
+            self._owing.notify_all()
 
     def run(self) -> None:
         """Work until stopped, outliving PostgreSQL and Redis alike."""
+        self._waker.start()
         while not self._stopping.is_set():
             try:
                 with psycopg.connect(self._url, autocommit=True, connect_timeout=3, **TCP) as connection:
@@ -64,129 +73,120 @@ class Relay:
             except psycopg.OperationalError as error:
                 log.warning("relay: database unavailable", extra={"error": str(error)})
                 self._stopping.wait(POLL)
+        self._waker.join(POLL)
 
     def _serve(self, connection: Connection) -> None:
         while not self._stopping.is_set():
-            try:
-                self.drain(connection)
-                if time.monotonic() - self._audited > AUDIT_EVERY:
-                    self.audit(connection)
-                    self._audited = time.monotonic()
-            except (RedisError, BrokerError) as error:
-                log.warning("relay: bus unavailable; events wait in their outboxes", extra={"error": str(error)})
-                self._measure(connection)
-                self._stopping.wait(POLL)
-                continue
+            self.drain(connection)
+            if time.monotonic() - self._tidied > TIDY_EVERY:
+                self.tidy(connection)
+                self._tidied = time.monotonic()
             for _ in connection.notifies(timeout=POLL, stop_after=1):
                 pass
 
     def drain(self, connection: Connection) -> int:
-        """Send all that is due. Returns how many rows were sent."""
-        sent = 0
+        """Move all that is due. Returns how many outbox rows that were."""
+        moved = 0
         for service in self._due(connection):
-            while count := self._send_batch(connection, service):
-                sent += count
-        return sent
+            while count := self._move_batch(connection, service):
+                moved += count
+        return moved
 
     def _due(self, connection: Connection) -> list[str]:
         looks = [
-            sql.SQL("SELECT {} WHERE EXISTS (SELECT FROM {} WHERE sent_at IS NULL)").format(
-                sql.Literal(service), sql.Identifier(service, "outbox")
-            )
+            sql.SQL(
+                "SELECT {} WHERE EXISTS (SELECT FROM {} WHERE settled_at IS NULL AND topic = ANY(%(known)s))"
+            ).format(sql.Literal(service), sql.Identifier(service, "outbox"))
             for service in self._services
         ]
-        return [row[0] for row in connection.execute(sql.SQL(" UNION ALL ").join(looks))]
+        return [row[0] for row in connection.execute(sql.SQL(" UNION ALL ").join(looks), {"known": self._known})]
 
-    def _send_batch(self, connection: Connection, service: str) -> int:
+    def _move_batch(self, connection: Connection, service: str) -> int:
         table = sql.Identifier(service, "outbox")
+        wakes: Counter[tuple[str, str]] = Counter()
         with connection.transaction():
             rows = connection.execute(
                 sql.SQL(
-                    "SELECT id, topic, body, correlation_id FROM {} WHERE sent_at IS NULL "
-                    "ORDER BY position LIMIT %s FOR UPDATE SKIP LOCKED"
+                    "SELECT id, topic, body::text, body->>'kind', correlation_id FROM {} "
+                    "WHERE settled_at IS NULL AND topic = ANY(%s) ORDER BY position LIMIT %s FOR UPDATE SKIP LOCKED"
                 ).format(table),
-                (BATCH,),
+                (self._known, BATCH),
             ).fetchall()
-            for event_id, topic, body, correlation_id in rows:
-                self._send(service, event_id, topic, body, correlation_id)
-            # A wake-up needs no receipt: the workers' own look at the table is its net.
+            arriving: dict[str, list[tuple[UUID, str, UUID, str, str]]] = {}
+            for event_id, topic, body, kind, correlation in rows:
+                if topic == WAKE:
+                    wakes[service, kind] += 1
+                    continue
+                for to in subscribers(topic):
+                    arrival = (message_id(event_id, to), topic, event_id, body, correlation)
+                    arriving.setdefault(to, []).append(arrival)
+            for to, arrivals in arriving.items():
+                self._put(connection, to, arrivals)
+                wakes[to, ""] = 1
             connection.execute(
                 sql.SQL(
-                    "UPDATE {} SET sent_at = clock_timestamp(), sends = sends + 1, "
-                    "settled_at = CASE WHEN topic = %s THEN clock_timestamp() END WHERE id = ANY(%s)"
+                    "UPDATE {} SET sent_at = clock_timestamp(), settled_at = clock_timestamp(), sends = sends + 1 "
+                    "WHERE id = ANY(%s)"
                 ).format(table),
-                (WAKE, [row[0] for row in rows]),
+                ([row[0] for row in rows],),
             )
+            faults.point(faults.BEFORE, "relay.move")
+        faults.point(faults.AFTER, "relay.move")
+        self._owe(wakes)
         return len(rows)
 
-    def _send(self, service: str, event_id: UUID, topic: str, body: dict[str, Any], correlation_id: str) -> None:
-        if topic == WAKE:
-            messages = [wake_message(service, body["kind"])]
-        elif topic not in EVENTS:  # of a newer release; the audit sends it again once we know it
-            log.warning("relay: unknown event", extra={"topic": topic})
-            return
-        else:
-            messages = [
-                event_message(to, message_id(event_id, to), event_id, topic, body, correlation_id)
-                for to in subscribers(topic)
-            ]
-        for message in messages:
-            self._broker.declare_queue(message.queue_name)
-            self._broker.enqueue(message)
+    def _put(self, connection: Connection, to: str, arrivals: list[tuple[UUID, str, UUID, str, str]]) -> None:
+        """Lay events into an inbox. What was there already, handled or not, stays as it is."""
+        connection.execute(
+            sql.SQL(
+                "INSERT INTO {} (message_id, topic, event_id, body, correlation_id) "
+                "SELECT m, t, e, b::jsonb, c FROM unnest(%s::uuid[], %s::text[], %s::uuid[], %s::text[], %s::text[]) "
+                "WITH ORDINALITY AS arrived (m, t, e, b, c, n) ORDER BY n ON CONFLICT (message_id) DO NOTHING"
+            ).format(sql.Identifier(to, "inbox")),
+            [list(column) for column in zip(*arrivals, strict=True)],
+        )
 
-    def audit(self, connection: Connection) -> None:
-        """Settle what arrived everywhere, make due again what did not, forget what was settled long ago."""
+    def _owe(self, wakes: Counter[tuple[str, str]]) -> None:
+        with self._owing:
+            self._owed += wakes
+            self._owing.notify_all()
+
+    def _wake(self) -> None:
+        """Send the wake-ups that are owed, apart from the moving: Redis may be slow, or away, and must hold up nothing."""
+        while not self._stopping.is_set():
+            with self._owing:
+                self._owing.wait_for(lambda: self._owed or self._stopping.is_set())
+                owed, self._owed = self._owed, Counter()
+            try:
+                self.send(owed)
+            except (RedisError, BrokerError) as error:
+                # Not owed any longer: each worker looks by itself once a second.
+                ENQUEUE_ERRORS.inc()
+                log.warning("relay: bus unavailable; workers will look by themselves", extra={"error": str(error)})
+                self._stopping.wait(REDIS_REST)
+
+    def send(self, wakes: Counter[tuple[str, str]]) -> None:
+        """Hand wake-ups to Dramatiq. Raises where Redis can't take them."""
+        for (service, kind), count in wakes.items():
+            message = wake_message(service, kind) if kind else inbox_message(service)
+            self._broker.declare_queue(message.queue_name)
+            for _ in range(min(count, MOST_WAKES)):
+                self._broker.enqueue(message)
+
+    def tidy(self, connection: Connection) -> None:
+        """Measure what waits, and forget what was settled long ago."""
         for service in self._services:
             table = sql.Identifier(service, "outbox")
-            waiting = connection.execute(
-                sql.SQL(
-                    "SELECT id, topic FROM {} WHERE settled_at IS NULL AND topic = ANY(%s) "
-                    "AND sent_at < clock_timestamp() - make_interval(secs => least(%s * sends, %s)) "
-                    "ORDER BY sent_at LIMIT 1000"
-                ).format(table),
-                (list(EVENTS), PATIENCE, LONGEST_PATIENCE),  # what a newer release tells is not ours to settle
-            ).fetchall()
-            lost = self._not_received(connection, waiting)
-            settled = [event_id for event_id, _ in waiting if event_id not in lost]
-            if settled:
-                connection.execute(
-                    sql.SQL("UPDATE {} SET settled_at = clock_timestamp() WHERE id = ANY(%s)").format(table), (settled,)
-                )
-            if lost:
-                log.warning("relay: sending again", extra={"from_service": service, "events": len(lost)})
-                connection.execute(
-                    sql.SQL("UPDATE {} SET sent_at = NULL WHERE id = ANY(%s)").format(table), (list(lost),)
-                )
             connection.execute(
                 sql.SQL("DELETE FROM {} WHERE settled_at < clock_timestamp() - make_interval(hours => %s)").format(
                     table
                 ),
                 (KEEP_SETTLED,),
             )
-        self._measure(connection)
-
-    def _not_received(self, connection: Connection, waiting: list[TupleRow]) -> set[UUID]:
-        """Of events (id, topic), those that some subscriber's inbox lacks."""
-        expected: dict[str, dict[UUID, UUID]] = {}
-        for event_id, topic in waiting:
-            for to in subscribers(topic):
-                expected.setdefault(to, {})[message_id(event_id, to)] = event_id
-        lost: set[UUID] = set()
-        for to, messages in expected.items():
-            found = connection.execute(
-                sql.SQL("SELECT message_id FROM {} WHERE message_id = ANY(%s)").format(sql.Identifier(to, "inbox")),
-                (list(messages),),
-            )
-            there = {row[0] for row in found}
-            lost |= {event_id for message, event_id in messages.items() if message not in there}
-        return lost
-
-    def _measure(self, connection: Connection) -> None:
-        for service in self._services:
             row = connection.execute(
                 sql.SQL(
                     "SELECT coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0) "
-                    "FROM {} WHERE sent_at IS NULL"
-                ).format(sql.Identifier(service, "outbox"))
+                    "FROM {} WHERE settled_at IS NULL"
+                ).format(table)
             ).fetchone()
             OUTBOX_AGE.labels(service).set(float(row[0]) if row else 0.0)

@@ -10,7 +10,6 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from uuid import UUID
 
 import dramatiq
 from dramatiq.brokers.redis import RedisBroker
@@ -19,41 +18,73 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from libs import database
-from libs.bus import jobs
+from libs.bus import inbox, jobs
 from libs.bus.actors import Actors, Delivery, Failed, Kind, Periodic
-from libs.bus.broker import IDLE_POLL, RECEIVE, WORK, events_queue, job_queue, make_broker, wake_message
+from libs.bus.broker import (
+    IDLE_POLL,
+    RECEIVE,
+    WORK,
+    events_queue,
+    inbox_message,
+    job_queue,
+    make_broker,
+    wake_message,
+)
+from libs.bus.inbox import Arrival
 from libs.bus.jobs import Job, JobFailed, LeaseLost
 from libs.bus.lease import Lease
 from libs.bus.states import ENDED, JobState
 from libs.contracts.events import EVENTS
-from libs.patience import TryLater
-from libs.telemetry import ERRORS, JOB_SECONDS, JOBS, correlated, log
+from libs.patience import TryLater, backoff
+from libs.telemetry import (
+    DUPLICATES,
+    ERRORS,
+    EVENTS_HANDLED,
+    JOB_INTERRUPTIONS,
+    JOB_RECOVERY,
+    JOB_SECONDS,
+    JOBS,
+    correlated,
+    log,
+)
 
 __all__ = ["Worker"]
 
 KEEPER_BEAT = 1.0  # seconds: how soon due jobs are found when their wake-up was lost
 TIDY_EVERY = 3600.0  # seconds
 FIRST_RETRY = 2.0  # seconds; doubled for each further failure, with jitter
-INTERRUPTED = JobFailed(
-    "interrupted",
-    "The work was cut off three times in a row, so it was set aside. An administrator can look and retry.",
-)
+EVENTS_AT_ONCE = 20  # taken from the inbox in one transaction
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0  # seconds before an event is handled again
+EVENTS_LANE = ("", 0)
 
 
 class Worker:
     """Runs a service's actors until told to stop."""
 
-    def __init__(self, actors: Actors, redis_url: str) -> None:
+    def __init__(self, actors: Actors, redis_url: str, *, lease: float = jobs.LEASE) -> None:
+        """``lease``: seconds without a sign of life after which others take over what this one has in hand."""
         actors.check()
         self._actors = actors
+        self._lease = lease
         self._stopping = threading.Event()
-        self._idle: dict[tuple[str, int], bool] = {}
+        self._idle: dict[tuple[str, int], bool] = {
+            EVENTS_LANE: True
+        }  # (kind, lane): whether nothing is being done there
         self._broker: RedisBroker = make_broker(redis_url)
         self._declare()
         queues = 1 + sum(kind.lanes for kind in actors.kinds.values())
         self._dramatiq = dramatiq.Worker(self._broker, worker_timeout=IDLE_POLL, worker_threads=queues)
         self._dramatiq.queue_prefetch = 1
-        self._keeper = threading.Thread(target=self._keep, name="keeper", daemon=True)
+        # Each in a thread of its own: a sweep that takes long, or a Redis that hangs, must not hold up the taking back.
+        self._keepers = [
+            threading.Thread(target=self._keep, args=(task,), name=task.name, daemon=True)
+            for task in (
+                Periodic("reap", self._reap, KEEPER_BEAT),
+                Periodic("wake", self._wake_idle_lanes, KEEPER_BEAT),
+                Periodic("forget", self._forget, TIDY_EVERY),
+                *actors.periodic,
+            )
+        ]
 
     def start(self) -> None:
         """Begin to receive and to work. Returns at once."""
@@ -61,14 +92,19 @@ class Worker:
         for kind in self._actors.kinds:
             for outcome in (*ENDED, "retried", "released", "postponed"):
                 JOBS.labels(self._actors.service, kind, outcome)
+        for outcome in ("done", "failed", "postponed", "quarantined"):
+            EVENTS_HANDLED.labels(self._actors.service, outcome)
         self._dramatiq.start()
-        self._keeper.start()
+        for keeper in self._keepers:
+            keeper.start()
 
     def stop(self, timeout: float = 20.0) -> None:
         """Take nothing new, give running jobs back to the queue (their children are ended), and return when drained."""
         self._stopping.set()
         self._dramatiq.stop(timeout=int(timeout * 1000))
-        self._keeper.join(timeout)
+        until = time.monotonic() + timeout
+        for keeper in self._keepers:
+            keeper.join(max(0.1, until - time.monotonic()))
         self._broker.close()
 
     def do_due(self) -> int:
@@ -90,15 +126,59 @@ class Worker:
 
     # events ---------------------------------------------------------------------------------------------------------
 
-    def _receive(
-        self, message_id: str, event_id: str, topic: str, body: dict[str, object], correlation_id: str
-    ) -> None:
-        with correlated(correlation_id):
-            handler = self._actors.handlers.get(topic)
-            if handler is None:
-                log.error("event without a handler", extra={"topic": topic})
-                return
-            handler(EVENTS[topic].model_validate(body), Delivery(UUID(message_id), topic, UUID(event_id)))
+    def _receive(self, *_: object, **__: object) -> None:
+        """Handle what lies in the inbox, oldest first, until nothing is due. Whatever a message says is not listened to."""
+        self._idle[EVENTS_LANE] = False
+        try:
+            while not self._stopping.is_set() and self.handle_due():
+                pass
+        except database.DatabaseUnavailable as error:
+            log.warning("events wait: database unavailable", extra={"error": str(error)})
+        finally:
+            self._idle[EVENTS_LANE] = True
+
+    def handle_due(self) -> int:
+        """Take some events from the inbox and have them handled, in this thread. Returns how many."""
+        with database.transaction() as session:
+            arrivals = inbox.claim(session, self._actors.handlers, self._lease, EVENTS_AT_ONCE)
+        done = [arrival.message_id for arrival in arrivals if self._handle(arrival)]
+        if done:
+            with database.transaction() as session:
+                inbox.handled(session, done)
+        return len(arrivals)
+
+    def _handle(self, arrival: Arrival) -> bool:
+        """Have one event handled. False: it was put back."""
+        if self._stopping.is_set():
+            return self._put_back(arrival, 0.0, "", counts=False)
+        with correlated(arrival.correlation_id):
+            delivery = Delivery(arrival.message_id, arrival.topic, arrival.event_id)
+            try:
+                event = EVENTS[arrival.topic].model_validate(arrival.body)
+                self._actors.handlers[arrival.topic](event, delivery)
+            except database.DatabaseUnavailable:
+                raise  # it comes due again by itself
+            except TryLater as error:
+                log.warning("event postponed", extra={"topic": arrival.topic, "error": str(error)})
+                return self._put_back(arrival, self._pause(arrival), str(error), counts=False)
+            except Exception as error:
+                ERRORS.labels(self._actors.service, f"event {arrival.topic}").inc()
+                log.exception("event not handled", extra={"topic": arrival.topic, "attempt": arrival.attempts})
+                return self._put_back(arrival, self._pause(arrival), repr(error), counts=True)
+        EVENTS_HANDLED.labels(self._actors.service, "done").inc()
+        return True
+
+    def _pause(self, arrival: Arrival) -> float:
+        return backoff(arrival.attempts - 1, FIRST_PAUSE, LONGEST_PAUSE)
+
+    def _put_back(self, arrival: Arrival, wait: float, problem: str, *, counts: bool) -> bool:
+        with database.transaction() as session:
+            quarantined = inbox.put_back(session, arrival, wait, problem, counts=counts)
+        outcome = "quarantined" if quarantined else "failed" if counts else "postponed"
+        EVENTS_HANDLED.labels(self._actors.service, outcome).inc()
+        if quarantined:
+            log.error("event quarantined", extra={"topic": arrival.topic, "message_id": str(arrival.message_id)})
+        return False
 
     # jobs -----------------------------------------------------------------------------------------------------------
 
@@ -116,7 +196,7 @@ class Worker:
 
     def _do_one(self, kind: Kind) -> bool:
         with database.transaction() as session:
-            job = jobs.claim(session, kind.name, kind.lease)
+            job = jobs.claim(session, kind.name, self._lease, kind.limit)
         if job is None:
             return False
         started = time.monotonic()
@@ -133,7 +213,7 @@ class Worker:
     def _attempt(self, kind: Kind, job: Job) -> str:
         """Run one attempt; returns how it ended, for logs and metrics."""
         try:
-            with Lease(job, kind.lease, self._stopping) as lease:
+            with Lease(job, self._lease, self._stopping) as lease:
                 try:
                     kind.run(lease)
                 except Exception as error:
@@ -143,6 +223,7 @@ class Worker:
                     jobs.finish(session, job)
             return "done"
         except LeaseLost:
+            DUPLICATES.inc()
             return "lost"
         except database.DatabaseUnavailable:
             return "database-lost"  # the lease lapses and the reaper takes over
@@ -152,8 +233,9 @@ class Worker:
         job = lease.job
         if isinstance(error, LeaseLost):
             raise error
+        last_words = str(getattr(error, "last_words", "") or getattr(error, "stderr", "") or "")
         if lease.cancel_requested:
-            problem = JobFailed("cancelled", "It was cancelled.")
+            problem = JobFailed("cancelled", "It was cancelled.", last_words=last_words)
             return self._end(kind, job, JobState.CANCELLED, problem)
         if isinstance(error, JobFailed):
             return self._end(kind, job, JobState.FAILED, error)
@@ -168,7 +250,6 @@ class Worker:
             return "postponed"
         ERRORS.labels(self._actors.service, f"job {kind.name}").inc()
         log.exception("job attempt failed", extra={"kind": kind.name, "job_id": str(job.id)}, exc_info=error)
-        last_words = str(getattr(error, "stderr", "") or "")
         if job.failures + 1 >= kind.attempts:
             problem = JobFailed(
                 "internal",
@@ -190,42 +271,46 @@ class Worker:
 
     # the keeper -----------------------------------------------------------------------------------------------------
 
-    def _keep(self) -> None:
-        """Take back lapsed leases, wake lanes for due jobs whose wake-up was lost, do periodic work."""
-        tidied = 0.0
-        due_at = {id(task): time.monotonic() + random.uniform(0, 5) for task in self._actors.periodic}  # noqa: S311
-        while not self._stopping.wait(KEEPER_BEAT):
-            try:
-                self._reap()
-                self._wake_idle_lanes()
-                if time.monotonic() - tidied > TIDY_EVERY:
-                    tidied = time.monotonic()
-                    with database.transaction() as session:
-                        jobs.forget_old(session)
-                for task in self._actors.periodic:
-                    if time.monotonic() >= due_at[id(task)]:
-                        due_at[id(task)] = time.monotonic() + task.seconds
-                        self._do_periodic(task)
-            except (database.DatabaseUnavailable, RedisError) as error:
-                log.warning("keeper: a server is unavailable", extra={"error": str(error)})
-            except Exception:
-                ERRORS.labels(self._actors.service, "keeper").inc()
-                log.exception("keeper failed")
+    def _keep(self, task: Periodic) -> None:
+        """Do something now and then for as long as the worker lives, whatever happens to it."""
+        pause = min(task.seconds, random.uniform(0, 5)) if task in self._actors.periodic else 0.0  # noqa: S311  jitter
+        while not self._stopping.wait(pause):
+            pause = task.seconds
+            with correlated(None):
+                try:
+                    task.run()
+                except (database.DatabaseUnavailable, RedisError) as error:
+                    log.warning("a server is unavailable", extra={"task": task.name, "error": str(error)})
+                    pause = min(task.seconds, KEEPER_BEAT)
+                except Exception:
+                    ERRORS.labels(self._actors.service, task.name).inc()
+                    log.exception("periodic work failed", extra={"task": task.name})
+
+    def _forget(self) -> None:
+        with database.transaction() as session:
+            jobs.forget_old(session)
 
     def _reap(self) -> None:
+        """Take back what vanished workers had in hand."""
         with database.transaction() as session:
-            for job in jobs.lapsed(session):
-                kind = self._actors.kinds.get(job.kind)
-                log.error("job quarantined", extra={"kind": job.kind, "job_id": str(job.id)})
-                JOBS.labels(self._actors.service, job.kind, JobState.QUARANTINED.value).inc()
-                if kind is not None and kind.failed is not None:
-                    self._tell_quarantined(session, kind.failed, job)
+            for job, late in jobs.lapsed(session):
+                JOB_INTERRUPTIONS.labels(self._actors.service, job.kind).inc()
+                JOB_RECOVERY.labels(self._actors.service).observe(self._lease + late)
+                if job.state is JobState.QUARANTINED:
+                    self._quarantine(session, job)
+
+    def _quarantine(self, session: Session, job: Job) -> None:
+        kind = self._actors.kinds.get(job.kind)
+        log.error("job quarantined", extra={"kind": job.kind, "job_id": str(job.id)})
+        JOBS.labels(self._actors.service, job.kind, JobState.QUARANTINED.value).inc()
+        if kind is not None and kind.failed is not None:
+            self._tell_quarantined(session, kind.failed, job)
 
     def _tell_quarantined(self, session: Session, failed: Failed, job: Job) -> None:
         """Tell why a job ended, in a savepoint: where that fails, the other jobs must still be taken back."""
         try:
             with session.begin_nested():
-                failed(session, job, INTERRUPTED)
+                failed(session, job, jobs.INTERRUPTED)
         except OperationalError:
             raise  # passes: the next look finds the job again
         except Exception as error:
@@ -233,21 +318,13 @@ class Worker:
             log.exception("a quarantine could not be told", extra={"job_id": str(job.id)}, exc_info=error)
 
     def _wake_idle_lanes(self) -> None:
+        """Look for what is due and whose wake-up was lost."""
         idle = [lane for lane, is_idle in self._idle.items() if is_idle]
-        if not idle:
-            return
         with database.transaction() as session:
-            due = jobs.some_due(session, {kind for kind, _ in idle})
+            due = jobs.some_due(session, {kind for kind, _ in idle if kind})
+            if EVENTS_LANE in idle and inbox.is_due(session, self._actors.handlers):
+                due.add("")
         for kind, lane in idle:
             if kind in due:
-                self._broker.enqueue(wake_message(self._actors.service, kind, lane))
-
-    def _do_periodic(self, task: Periodic) -> None:
-        with correlated(None):
-            try:
-                task.run()
-            except database.DatabaseUnavailable:
-                raise
-            except Exception:
-                ERRORS.labels(self._actors.service, task.name).inc()
-                log.exception("periodic work failed", extra={"task": task.name})
+                service = self._actors.service
+                self._broker.enqueue(wake_message(service, kind, lane) if kind else inbox_message(service))

@@ -103,6 +103,7 @@ class ServiceSettings(SharedSettings):
 
     database_url: SecretStr = SecretStr("")  # postgresql://role:password@host:port/clipstead
     database_pool: Annotated[int, Field(ge=1, le=100)] = 10
+    job_lease: Annotated[float, Field(gt=0.5, le=600)] = 12.0  # seconds of silence until a worker's work is taken over
     storage_url: SecretStr = SecretStr("")  # file:///absolute/folder, or s3://key:secret@host:port/bucket[?secure=0]
     work_dir: Path = Path()  # scratch of this service: an absolute folder, or one under <home>/work
 

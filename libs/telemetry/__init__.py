@@ -15,10 +15,15 @@ from prometheus_client import Counter, Gauge, Histogram
 from pythonjsonlogger.json import JsonFormatter
 
 __all__ = [
+    "DUPLICATES",
+    "ENQUEUE_ERRORS",
     "ERRORS",
+    "EVENTS_HANDLED",
     "HTTP_REQUESTS",
     "HTTP_SECONDS",
     "JOBS",
+    "JOB_INTERRUPTIONS",
+    "JOB_RECOVERY",
     "JOB_SECONDS",
     "OUTBOX_AGE",
     "configure",
@@ -40,6 +45,16 @@ JOB_SECONDS = Histogram(
     buckets=(0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600, 14400),
 )
 OUTBOX_AGE = Gauge("outbox_unsent_age_seconds", "Age of the oldest event that was not handed to the bus.", ["service"])
+ENQUEUE_ERRORS = Counter("enqueue_errors", "Wake-ups that Redis did not take; workers look by themselves instead.")
+EVENTS_HANDLED = Counter("events_handled", "Arrivals of events by how handling ended.", ["service", "outcome"])
+JOB_INTERRUPTIONS = Counter("job_interruptions", "Jobs whose worker vanished in the middle.", ["service", "kind"])
+JOB_RECOVERY = Histogram(
+    "job_recovery_seconds",
+    "Time from the last sign of life of a worker that vanished to its job being queued again.",
+    ["service"],
+    buckets=(1, 2, 5, 10, 15, 20, 30, 60, 90, 180, 600),
+)
+DUPLICATES = Counter("job_duplicate_suppressed", "Events and results that came a second time, and had no effect.")
 ERRORS = Counter("errors", "Unexpected exceptions, by where they were caught.", ["service", "place"])
 
 _correlation: ContextVar[str] = ContextVar("correlation_id", default="")

@@ -93,7 +93,7 @@ class Service:
             raise ValueError(f"{self.name} has no actors")
         settings = self.configure()
         until_stopped = stop_signal()
-        worker = Worker(self.actors, settings.redis_url.get_secret_value())
+        worker = Worker(self.actors, settings.redis_url.get_secret_value(), lease=settings.job_lease)
         if settings.metrics_port:
             prometheus_client.start_http_server(settings.metrics_port, addr=settings.host)
         worker.start()

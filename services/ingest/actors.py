@@ -10,6 +10,7 @@ from services.ingest.operations import checks, endings, imports
 __all__ = ["actors"]
 
 _SWEEP = 300.0  # seconds
+_IMPORTS = 5  # at a time, on all machines together: sites block who fetches more
 
 actors = bus.Actors("ingest")
 
@@ -20,7 +21,7 @@ def media_deleted(event: events.MediaDeleted, delivery: bus.Delivery) -> None:
     endings.forget(event, delivery)
 
 
-@actors.work("import", failed=imports.fetch_failed, attempts=imports.ATTEMPTS, lanes=2)
+@actors.work("import", failed=imports.fetch_failed, attempts=imports.ATTEMPTS, lanes=2, limit=_IMPORTS)
 def fetch(lease: bus.Lease) -> None:
     """Fetch a URL."""
     imports.fetch_recording(lease)
