@@ -10,6 +10,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 
 import dramatiq
 from dramatiq.brokers.redis import RedisBroker
@@ -56,6 +57,7 @@ FIRST_RETRY = 2.0  # seconds; doubled for each further failure, with jitter
 EVENTS_AT_ONCE = 20  # taken from the inbox in one transaction
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0  # seconds before an event is handled again
 EVENTS_LANE = ("", 0)
+PATIENCE = 3  # wake-ups that may stay without effect; then the worker goes to work without the bus
 
 
 class Worker:
@@ -67,9 +69,7 @@ class Worker:
         self._actors = actors
         self._lease = lease
         self._stopping = threading.Event()
-        self._idle: dict[tuple[str, int], bool] = {
-            EVENTS_LANE: True
-        }  # (kind, lane): whether nothing is being done there
+        self._lanes: dict[tuple[str, int], _Lane] = {}  # by kind and number; events have one of their own
         self._broker: RedisBroker = make_broker(redis_url)
         self._declare()
         queues = 1 + sum(kind.lanes for kind in actors.kinds.values())
@@ -114,28 +114,17 @@ class Worker:
     def _declare(self) -> None:
         service = self._actors.service
 
-        def declare(name: str, queue: str, function: Callable[..., None]) -> None:
-            dramatiq.Actor(function, broker=self._broker, actor_name=name, queue_name=queue, priority=0, options={})
+        def declare(name: str, queue: str, lane: tuple[str, int], step: Callable[[], bool]) -> None:
+            self._lanes[lane] = made = _Lane(step, self._stopping)
+            dramatiq.Actor(made.run, broker=self._broker, actor_name=name, queue_name=queue, priority=0, options={})
 
-        declare(f"{service}.{RECEIVE}", events_queue(service), self._receive)
+        declare(f"{service}.{RECEIVE}", events_queue(service), EVENTS_LANE, lambda: self.handle_due() > 0)
         for kind in self._actors.kinds.values():
             for lane in range(kind.lanes):
                 queue = job_queue(service, kind.name, lane)
-                self._idle[kind.name, lane] = True
-                declare(f"{queue}.{WORK}", queue, self._worker_of(kind, lane))
+                declare(f"{queue}.{WORK}", queue, (kind.name, lane), partial(self._do_one, kind))
 
     # events ---------------------------------------------------------------------------------------------------------
-
-    def _receive(self, *_: object, **__: object) -> None:
-        """Handle what lies in the inbox, oldest first, until nothing is due. Whatever a message says is not listened to."""
-        self._idle[EVENTS_LANE] = False
-        try:
-            while not self._stopping.is_set() and self.handle_due():
-                pass
-        except database.DatabaseUnavailable as error:
-            log.warning("events wait: database unavailable", extra={"error": str(error)})
-        finally:
-            self._idle[EVENTS_LANE] = True
 
     def handle_due(self) -> int:
         """Take some events from the inbox and have them handled, in this thread. Returns how many."""
@@ -181,18 +170,6 @@ class Worker:
         return False
 
     # jobs -----------------------------------------------------------------------------------------------------------
-
-    def _worker_of(self, kind: Kind, lane: int) -> Callable[[], None]:
-        def work() -> None:
-            """Do due jobs of one kind, one after the other, until there are none."""
-            self._idle[kind.name, lane] = False
-            try:
-                while not self._stopping.is_set() and self._do_one(kind):
-                    pass
-            finally:
-                self._idle[kind.name, lane] = True
-
-        return work
 
     def _do_one(self, kind: Kind) -> bool:
         with database.transaction() as session:
@@ -318,13 +295,45 @@ class Worker:
             log.exception("a quarantine could not be told", extra={"job_id": str(job.id)}, exc_info=error)
 
     def _wake_idle_lanes(self) -> None:
-        """Look for what is due and whose wake-up was lost."""
-        idle = [lane for lane, is_idle in self._idle.items() if is_idle]
+        """Look for what is due and whose wake-up was lost. Where the bus does not carry it either, go without the bus."""
+        idle = {name for name, lane in self._lanes.items() if not lane.busy}
         with database.transaction() as session:
             due = jobs.some_due(session, {kind for kind, _ in idle if kind})
             if EVENTS_LANE in idle and inbox.is_due(session, self._actors.handlers):
                 due.add("")
-        for kind, lane in idle:
+        for kind, number in idle:
+            lane = self._lanes[kind, number]
+            lane.unanswered = lane.unanswered + 1 if kind in due else 0
+            if lane.unanswered > PATIENCE:
+                threading.Thread(target=lane.run, name=f"without the bus: {kind or 'events'}", daemon=True).start()
+        service = self._actors.service
+        for kind, number in idle:
             if kind in due:
-                service = self._actors.service
-                self._broker.enqueue(wake_message(service, kind, lane) if kind else inbox_message(service))
+                self._broker.enqueue(wake_message(service, kind, number) if kind else inbox_message(service))
+
+
+class _Lane:
+    """One line of work: a step is done over and over until nothing is due. Only one thread is in it at a time."""
+
+    def __init__(self, step: Callable[[], bool], stopping: threading.Event) -> None:
+        self._step = step
+        self._stopping = stopping
+        self._lock = threading.Lock()
+        self.unanswered = 0  # times in a row that something was due and nobody was at it
+
+    @property
+    def busy(self) -> bool:
+        """Whether somebody is at it."""
+        return self._lock.locked()
+
+    def run(self, *_: object, **__: object) -> None:
+        """Do all that is due; nothing if somebody is at it already. Whatever a message says is not listened to."""
+        if not self._lock.acquire(blocking=False):
+            return
+        try:
+            while not self._stopping.is_set() and self._step():
+                self.unanswered = 0
+        except database.DatabaseUnavailable as error:
+            log.warning("work waits: database unavailable", extra={"error": str(error)})
+        finally:
+            self._lock.release()

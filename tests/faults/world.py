@@ -23,13 +23,14 @@ import httpx
 import psutil
 import psycopg
 import redis
-from dramatiq import Message
+from dramatiq.brokers.redis import RedisBroker
+from dramatiq.errors import BrokerError
 from moto.server import ThreadedMotoServer
 from psycopg import sql
 
 from infra.onehost import running, topology
 from infra.onehost.place import Place
-from libs.bus.broker import events_queue, make_broker, wake_message
+from libs.bus.broker import events_queue, inbox_message, make_broker, wake_message
 from libs.contracts.subscriptions import SERVICES
 from libs.database.bootstrap import DATABASE
 from libs.storage.s3 import S3Store
@@ -152,8 +153,7 @@ class World:
         return {
             "LD_PRELOAD": str(FAKETIME),
             "FAKETIME_TIMESTAMP_FILE": str(clock),
-            "FAKETIME_NO_CACHE": "1",
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            "FAKETIME_CACHE_DURATION": "1000000",  # the offset at its start is the offset for its life
         }
 
     # looking ---------------------------------------------------------------------------------------------------------
@@ -222,42 +222,44 @@ class World:
             client.flushall()
 
     def duplicate(self, service: str) -> None:
-        """Send what a service was sent lately ten times over, and wake its workers ten times."""
+        """Tell a service's workers ten times over to look into its inbox, and for jobs."""
         self._note("duplicate", service=service)
-        with contextlib.suppress(redis.RedisError, psycopg.Error):
-            with self.database() as connection:
-                lately = connection.execute(
-                    sql.SQL("SELECT message_id FROM {} ORDER BY received_at DESC LIMIT 5").format(
-                        sql.Identifier(service, "inbox")
-                    )
-                ).fetchall()
-            broker = make_broker(self._valkey.url)
+        with self._bus() as broker:
             for _ in range(10):
-                for (message_id,) in lately:
-                    broker.enqueue(_told(service, message_id))
+                broker.enqueue(inbox_message(service))
                 for kind in KINDS.get(service, ()):
                     broker.enqueue(wake_message(service, kind))
-            broker.close()
 
     def forge(self, service: str) -> None:
-        """Put what nobody sent into a service's queue: unknown ids, unknown actors, pickles, garbage."""
+        """Put what nobody sent into a service's queue: an event that never was, unknown actors, pickles, garbage."""
         self._note("forge", service=service)
         queue = events_queue(service)
-        with contextlib.suppress(redis.RedisError):
-            broker = make_broker(self._valkey.url)
-            broker.enqueue(_told(service, uuid.uuid4()))
-            for actor in ("nobody.knows.this", f"{service}.receive"):
-                broker.enqueue(
-                    Message(
-                        queue_name=queue, actor_name=actor, args=(1,), kwargs={"body": "x"}, options={"max_retries": 0}
-                    )
-                )
-            broker.close()
+        forged = {"topic": "media.deleted", "body": {"media_id": self._some_media_id()}, "message_id": uuid.uuid4().hex}
+        with self._bus() as broker:
+            broker.enqueue(inbox_message(service).copy(kwargs=forged))
+            broker.enqueue(inbox_message(service).copy(actor_name="nobody.knows.this"))
             with self._valkey_client() as client:
                 for body in (pickle.dumps(os.getcwd), b"\x00 not json", b"{}"):
                     key = uuid.uuid4().hex
                     client.hset(f"clipstead:{queue}.msgs", key, body)
                     client.rpush(f"clipstead:{queue}", key)
+
+    @contextmanager
+    def _bus(self) -> Iterator[RedisBroker]:
+        """Dramatiq's broker; while Valkey is away nothing can be sent, which is another fault."""
+        broker = make_broker(self._valkey.url)
+        with contextlib.suppress(redis.RedisError, BrokerError):
+            yield broker
+        broker.close()
+
+    def _some_media_id(self) -> str:
+        """The id of a recording that is there, if there is one."""
+        try:
+            with self.database() as connection:
+                row = connection.execute("SELECT id FROM catalog.media ORDER BY created_at DESC LIMIT 1").fetchone()
+        except psycopg.Error:
+            row = None
+        return str(row[0] if row else uuid.uuid4())
 
     def trouble(self, network: str, fault: Fault, seconds: float) -> None:
         """Disturb the calls to a service, or to the store, for a while."""
@@ -280,13 +282,19 @@ class World:
         self._later(seconds, lambda: filler.unlink(missing_ok=True))
 
     def skew(self, seconds: float, offset: int) -> None:
-        """Move one worker's clock, for a while, where libfaketime is there."""
+        """Have one worker live with a clock that is ``offset`` seconds off, for a while, where libfaketime is there."""
         if not self.skewable:
             return
         self._note("clock", process=SKEWED, offset=offset, seconds=seconds)
-        clock = self._orders / "clock"
-        clock.write_text(f"{offset:+d}")
-        self._later(seconds, lambda: clock.write_text("+0"))
+        self._restart_at(offset)
+        self._later(seconds, lambda: self._restart_at(0))
+
+    def _restart_at(self, offset: int) -> None:
+        (self._orders / "clock").write_text(f"{offset:+d}")
+        process = self.processes().get(SKEWED)
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if process is not None:
+                process.kill()
 
     # afterwards ------------------------------------------------------------------------------------------------------
 
@@ -302,8 +310,8 @@ class World:
         for network in self._proxies:
             self._calm(network)
         (self._home / "work" / "filler").unlink(missing_ok=True)
-        if self.skewable:
-            (self._orders / "clock").write_text("+0")
+        if self.skewable and (self._orders / "clock").read_text() != "+0":
+            self._restart_at(0)
         wait_until(self.is_ready, READY_LIMIT, self._what_is_not_ready)
 
     def settle(self) -> str | None:
@@ -330,8 +338,9 @@ class World:
             sql.SQL(
                 "SELECT {name} || ' job ' || kind || ' ' || state, count(*) FROM {jobs} "
                 "WHERE state IN ('queued', 'running') GROUP BY 1 "
-                "UNION ALL SELECT {name} || ' outbox', count(*) FROM {outbox} WHERE sent_at IS NULL HAVING count(*) > 0 "
-                "UNION ALL SELECT {name} || ' inbox', count(*) FROM {inbox} WHERE handled_at IS NULL HAVING count(*) > 0"
+                "UNION ALL SELECT {name} || ' outbox', count(*) FROM {outbox} WHERE settled_at IS NULL HAVING count(*) > 0 "
+                "UNION ALL SELECT {name} || ' inbox', count(*) FROM {inbox} "
+                "WHERE handled_at IS NULL AND body IS NOT NULL HAVING count(*) > 0"
             ).format(
                 name=sql.Literal(service),
                 jobs=sql.Identifier(service, "jobs"),
@@ -394,17 +403,6 @@ class World:
         state = running.current(self.place)
         entries = state.processes if state else []
         return ", ".join(f"{one.name}: {one.state} {one.why}" for one in entries if one.state not in {"ready", "done"})
-
-
-def _told(service: str, message_id: object) -> Message[None]:
-    """The message by which a service learns that something arrived in its inbox."""
-    return Message(
-        queue_name=events_queue(service),
-        actor_name=f"{service}.receive",
-        args=(),
-        kwargs={"message_id": str(message_id)},
-        options={},
-    )
 
 
 def _mounted(folder: Path, stack: ExitStack) -> bool:

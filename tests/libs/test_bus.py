@@ -331,6 +331,16 @@ def test_wake_up_that_was_lost_is_made_good(schemas: Databases, valkey: Valkey) 
     worker.stop()
 
 
+def test_work_goes_on_while_redis_is_away(schemas: Databases, valkey: Valkey) -> None:
+    done = threading.Event()
+    worker = worker_for(schemas, valkey, lambda _: done.set())
+    nowhere = Worker(worker._actors, "redis://127.0.0.1:1/0", lease=3)
+    enqueue()
+    nowhere.start()
+    assert done.wait(20)
+    nowhere.stop(3)
+
+
 def test_failure_with_a_reason_is_final_and_told_in_the_same_transaction(schemas: Databases, valkey: Valkey) -> None:
     def run(_: bus.Lease) -> None:
         raise bus.JobFailed("no_audio", "This recording has no sound.")
