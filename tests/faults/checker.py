@@ -63,10 +63,8 @@ def _result(world: World, recording: Recording, view: dict[str, Any]) -> Iterabl
     """A recording ends ready, or quarantined after three interruptions; its bytes are those that were sent."""
     if view["status"] not in ENDED:
         yield f"{recording.media_id} stands at {view['status']} for ever"
-    if view["status"] in {"failed", "rejected"} and not _excused(world, view["problem"]):
+    if view["status"] in {"failed", "rejected"} and not _excused(view["problem"]):
         yield f"{recording.media_id} {view['status']}: {view['problem']}"
-    if view["status"] != "ready":
-        return
     with world.database() as connection:
         row = connection.execute(
             "SELECT sha256 FROM ingest.originals WHERE media_id = %s", (recording.media_id,)
@@ -75,9 +73,9 @@ def _result(world: World, recording: Recording, view: dict[str, Any]) -> Iterabl
         yield f"other bytes were received of {recording.media_id} than were sent: {row}"
 
 
-def _excused(world: World, problem: dict[str, Any] | None) -> bool:
-    """Whether a failure is the promised one: set aside after three interruptions, each of them a fault of ours."""
-    return problem is not None and problem["code"] == "interrupted"
+def _excused(problem: dict[str, Any] | None) -> bool:
+    """Whether a failure is a promised one: three interruptions, each of them ours, or too little speech for a clip."""
+    return problem is not None and problem["code"] in {"interrupted", "no_moments"}
 
 
 def _of_clip(recording: Recording, clip: Clip, views: dict[str, Any]) -> Iterable[str]:

@@ -248,12 +248,13 @@ class _Schedule(RuleBasedStateMachine):
     def message(self, service: str, forged: bool) -> None:
         self._suffers("forge" if forged else "duplicate", service)
 
-    @rule(kind=st.sampled_from(("disk", "clock")), seconds=moments, offset=st.sampled_from((-600, -3, 3, 600)))
-    def machine(self, kind: str, seconds: float, offset: int) -> None:
-        if kind == "disk":
-            self._suffers("fill_disk", seconds)
-        else:
-            self._suffers("skew", seconds, offset)
+    @rule(seconds=moments)
+    def disk(self, seconds: float) -> None:
+        self._suffers("fill_disk", seconds)
+
+    @rule(name=st.sampled_from(PROCESSES), seconds=moments, offset=st.sampled_from((-600, -3, 3, 600)))
+    def clock(self, name: str, seconds: float, offset: int) -> None:
+        self._suffers("skew", name, seconds, offset)
 
     # how -----------------------------------------------------------------------------------------------------------
 

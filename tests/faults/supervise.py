@@ -48,12 +48,7 @@ def _altered(process: Process, plan: dict[str, Any]) -> Process:
         "CLIPSTEAD_SERVICE_URLS": plan["service_urls"],
         "CLIPSTEAD_FAULTS": f"{plan['orders']}/{process.name}",
     }
-    skewed = plan["clocks"].get(process.name)
-    if skewed is None:
-        return replace(process, program=replace(program, env=environment))
-    # A library that is preloaded needs a fresh start of the interpreter; the others are forked.
-    argv = (sys.executable, "-m", program.module, *program.argv)
-    return replace(process, program=replace(program, argv=argv, module="", env=environment | skewed))
+    return replace(process, program=replace(program, env=environment))
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ from psycopg import sql
 
 from infra.onehost import running, topology
 from infra.onehost.place import Place
+from libs import faults
 from libs.bus.broker import events_queue, inbox_message, make_broker, wake_message
 from libs.contracts.subscriptions import SERVICES
 from libs.database.bootstrap import DATABASE
@@ -51,8 +52,6 @@ LEASE = 3.0  # seconds; an ordinary platform waits longer before it takes a sile
 WORK_DISK = 96  # MiB of scratch, so that it can be filled
 RESERVE = 16 << 20  # bytes
 SWEEPERS = ("ingest", "render")
-FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
-SKEWED = "transcription-worker"  # whose clock can be moved, where libfaketime is there
 TROUBLES: tuple[Fault, ...] = (Latency(0.3), Cut(0), Cut(100), Cut(5000), Cut(2000, "up"), Reset(), Blackhole())
 WRONG_BYTES = Garble(3000)  # for the store alone: what a disk or a switch may do to an object
 READY_LIMIT = 60.0
@@ -72,7 +71,6 @@ class World:
         self._orders.mkdir(parents=True)
         self._home = home
         self.small_disk = _mounted(home / "work", stack)
-        self.skewable = FAKETIME.exists()
         self.origin = Origin()
         stack.callback(self.origin.close)
         logging.getLogger("werkzeug").setLevel(logging.ERROR)  # it would tell of every object
@@ -117,7 +115,6 @@ class World:
             "service_urls": urls,
             "storage_url": storage_url,
             "orders": str(self._orders),
-            "clocks": {SKEWED: self._skew_settings()} if self.skewable else {},
             "settings": {
                 "CLIPSTEAD_JOB_LEASE": str(LEASE),
                 "CLIPSTEAD_DISK_RESERVE": str(RESERVE if self.small_disk else 0),
@@ -146,15 +143,6 @@ class World:
             logs = "\n".join(path.read_text()[-800:] for path in sorted((self._home / "logs").glob("*.log")))
             raise RuntimeError(f"the platform did not start: {line}\n{logs}")
         self.supervisor = psutil.Process(supervisor.pid)
-
-    def _skew_settings(self) -> dict[str, str]:
-        clock = self._orders / "clock"
-        clock.write_text("+0")
-        return {
-            "LD_PRELOAD": str(FAKETIME),
-            "FAKETIME_TIMESTAMP_FILE": str(clock),
-            "FAKETIME_CACHE_DURATION": "1000000",  # the offset at its start is the offset for its life
-        }
 
     # looking ---------------------------------------------------------------------------------------------------------
 
@@ -281,17 +269,21 @@ class World:
                 file.write(bytes(1 << 20))
         self._later(seconds, lambda: filler.unlink(missing_ok=True))
 
-    def skew(self, seconds: float, offset: int) -> None:
-        """Have one worker live with a clock that is ``offset`` seconds off, for a while, where libfaketime is there."""
-        if not self.skewable:
-            return
-        self._note("clock", process=SKEWED, offset=offset, seconds=seconds)
-        self._restart_at(offset)
-        self._later(seconds, lambda: self._restart_at(0))
+    def skew(self, name: str, seconds: float, offset: int) -> None:
+        """Have a process live with a clock that is ``offset`` seconds off, for a while."""
+        self._note("clock", process=name, offset=offset, seconds=seconds)
+        clock = faults.clock_of(self._orders / name)
+        clock.write_text(str(offset))
+        self._end(name)
+        self._later(seconds, lambda: self._right_clock(name))
 
-    def _restart_at(self, offset: int) -> None:
-        (self._orders / "clock").write_text(f"{offset:+d}")
-        process = self.processes().get(SKEWED)
+    def _right_clock(self, name: str) -> None:
+        faults.clock_of(self._orders / name).unlink(missing_ok=True)
+        self._end(name)
+
+    def _end(self, name: str) -> None:
+        """Kill a process, so that it begins anew."""
+        process = self.processes().get(name)
         with contextlib.suppress(psutil.NoSuchProcess):
             if process is not None:
                 process.kill()
@@ -303,15 +295,14 @@ class World:
         for timer in self._timers:
             timer.cancel()
         self._timers.clear()
-        for order in self._orders.iterdir():
-            if order.name != "clock":
-                order.unlink(missing_ok=True)
+        for order in list(self._orders.iterdir()):
+            if order.name.endswith(faults.CLOCK):
+                self._right_clock(order.name.removesuffix(faults.CLOCK))
+            order.unlink(missing_ok=True)
         self._resume(list(self._paused))
         for network in self._proxies:
             self._calm(network)
         (self._home / "work" / "filler").unlink(missing_ok=True)
-        if self.skewable and (self._orders / "clock").read_text() != "+0":
-            self._restart_at(0)
         wait_until(self.is_ready, READY_LIMIT, self._what_is_not_ready)
 
     def settle(self) -> str | None:

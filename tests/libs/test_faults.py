@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -50,3 +51,16 @@ def test_a_process_dies_where_and_when_it_was_told_to(
     )
     assert (ended.stdout.count("passed"), ended.returncode) == (passed, status)
     assert orders.exists() is (order is not None and status == 0)
+
+
+def test_a_process_lives_with_the_clock_that_it_was_given(tmp_path: Path) -> None:
+    orders = tmp_path / "relay"
+    faults.clock_of(orders).write_text("-600")
+    told = subprocess.run(
+        [sys.executable, "-c", "from libs import faults\nimport time\nfaults.arm('development')\nprint(time.time())"],
+        env={faults.VARIABLE: str(orders), "PYTHONPATH": str(Path(__file__).resolve().parents[2])},
+        stdout=subprocess.PIPE,
+        check=True,
+        text=True,
+    )
+    assert 590 < time.time() - float(told.stdout) < 610
