@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from libs import bus, database
 from libs.contracts.media import Wishes
+from libs.disk import DiskShort
 from libs.web.problems import Conflict, Gone, InsufficientStorage, Locked, NotFound, TooLarge, Unusable
 from services.ingest import queries
 from services.ingest.engines.parts import Held, Part
@@ -201,9 +201,12 @@ class _Arrival:
             await anyio.to_thread.run_sync(self._write)
 
     def end(self) -> Upload:
-        """Make durable what came, and let others go on."""
+        """Make durable what came, and let others go on.
+
+        Where a sync failed, what came since the one before counts as lost: the next request sends it again.
+        """
         try:
-            return self._settle()
+            return self._upload if self._part.lost else self._settle()
         finally:
             self._part.release()
 
@@ -212,9 +215,7 @@ class _Arrival:
         self._batch, self._gathered = [], 0
         try:
             self._part.write(data)
-        except OSError as error:
-            if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
-                raise
+        except DiskShort as error:
             self._part.cut(self._written)
             raise InsufficientStorage("The server's disk is full. The upload can go on when there is room.") from error
         self._written += len(data)
