@@ -187,6 +187,7 @@ class _Arrival:
         self._batch: list[bytes] = []
         self._gathered = 0
         self._settled_at = time.monotonic()
+        self._ended: Upload | None = None  # the upload, once its last byte is settled
 
     async def take(self, chunk: bytes) -> None:
         """Gather, write and settle in turn, off the event loop. Raises TooLarge for bytes beyond the announced length."""
@@ -195,6 +196,8 @@ class _Arrival:
             raise TooLarge(f"The upload was announced with {self._upload.length} bytes; these are more.")
         self._batch.append(chunk)
         self._gathered += len(chunk)
+        if self._ended is not None:
+            return  # what follows the last byte is the empty end of the request
         if time.monotonic() - self._settled_at >= _SETTLE_EVERY:
             await anyio.to_thread.run_sync(self._settle)
         elif self._gathered >= _BATCH:
@@ -206,7 +209,7 @@ class _Arrival:
         Where a sync failed, what came since the one before counts as lost: the next request sends it again.
         """
         try:
-            return self._upload if self._part.lost else self._settle()
+            return self._ended or (self._upload if self._part.lost else self._settle())
         finally:
             self._part.release()
 
@@ -235,4 +238,6 @@ class _Arrival:
                 bus.enqueue(session, kind="probe", subject=recording.id, owner=recording.owner_id)
             session.flush()
             self._settled_at = time.monotonic()
-            return Upload.of(recording)
+            settled = Upload.of(recording)
+        self._ended = settled if complete else None
+        return settled
