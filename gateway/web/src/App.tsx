@@ -11,6 +11,7 @@ import { SystemPage } from './pages/SystemPage';
 import { CurrentUser, useSession } from './session';
 import { Away } from './ui/Away';
 import { ErrorBoundary } from './ui/ErrorBoundary';
+import { Logo } from './ui/icons';
 import { Shell } from './ui/Shell';
 import { ToastProvider } from './ui/ToastProvider';
 import { UploadProvider } from './uploads/UploadProvider';
@@ -81,6 +82,8 @@ function Pages() {
 function NotYet() {
   return (
     <main className="empty">
+      <Logo />
+      <h1>Clipstead</h1>
       <Away what="Signing in is" />
     </main>
   );
