@@ -4,7 +4,7 @@ Outside of such a test nothing is armed, and a place costs one comparison. In on
 order file: ``before 3 rendering._publish`` means "at the third commit from now that ``rendering._publish`` makes, die just
 before it". Whoever writes the file gives the order; a file ``….done`` tells that it was carried out.
 
-A file ``….clock`` has the process live with a clock that is so many seconds off. (libfaketime would do that from outside, but
+A file ``….clock`` has the process live with a clock that is so many seconds off. (libfaketime would do so from outside, but
 that of Debian 12 breaks Python 3.11's waits: it knows neither ``clock_nanosleep`` to a deadline nor ``sem_clockwait``.)
 """
 

@@ -18,7 +18,7 @@ from redis import RedisError
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from libs import database
+from libs import database, disk
 from libs.bus import inbox, jobs
 from libs.bus.actors import Actors, Delivery, Failed, Kind, Periodic
 from libs.bus.broker import (
@@ -36,7 +36,9 @@ from libs.bus.jobs import Job, JobFailed, LeaseLost
 from libs.bus.lease import Lease
 from libs.bus.states import ENDED, JobState
 from libs.contracts.events import EVENTS
+from libs.disk import DiskShort
 from libs.patience import TryLater, backoff
+from libs.process import ChildError
 from libs.telemetry import (
     DUPLICATES,
     ERRORS,
@@ -220,6 +222,8 @@ class Worker:
             with database.transaction() as session:
                 jobs.release(session, job)
             return "released"
+        if isinstance(error, OSError | ChildError) and (disk.is_full(error) or disk.is_short()):
+            error = DiskShort(str(error))  # whatever it says itself: a child's own words for a full disk are many
         if isinstance(error, TryLater) and (wait := jobs.postponement(job)) is not None:
             log.warning("job postponed", extra={"kind": kind.name, "job_id": str(job.id), "error": str(error)})
             with database.transaction() as session:

@@ -8,6 +8,7 @@ from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
+from libs.disk import DiskShort
 from libs.patience import TryLater
 from libs.storage import NotStored
 from libs.telemetry import ERRORS, log
@@ -17,6 +18,7 @@ from libs.web.problems import (
     BadRequest,
     Conflict,
     Forbidden,
+    InsufficientStorage,
     Malformed,
     NotFound,
     Problem,
@@ -67,6 +69,12 @@ def install(app: FastAPI, service: str) -> None:
     async def unavailable(_: Request, error: TryLater) -> Response:
         log.warning("a part of the platform is unavailable", extra={"error": str(error)})
         return problem_response(Unavailable("A part of the platform is starting or down. Please try again shortly."))
+
+    @app.exception_handler(DiskShort)
+    async def no_room(_: Request, error: DiskShort) -> Response:
+        log.warning("too little room on the disk", extra={"error": str(error)})
+        detail = "There is not enough room on the server for this right now. Please try again later."
+        return problem_response(InsufficientStorage(detail, headers={"Retry-After": "60"}))
 
     @app.exception_handler(DataError)
     async def unstorable(_: Request, error: DataError) -> Response:

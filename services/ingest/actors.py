@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from libs import bus
+from libs import bus, storage
 from libs.contracts import events
 from libs.web import idempotency
 from services.ingest.operations import checks, endings, imports
@@ -11,6 +11,7 @@ __all__ = ["actors"]
 
 _SWEEP = 300.0  # seconds
 _IMPORTS = 5  # at a time, on all machines together: sites block who fetches more
+_TIDY = 3600.0
 
 actors = bus.Actors("ingest")
 
@@ -31,6 +32,12 @@ def fetch(lease: bus.Lease) -> None:
 def probe(lease: bus.Lease) -> None:
     """Check what came in."""
     checks.check(lease)
+
+
+@actors.every(_TIDY)
+def tidy_store() -> None:
+    """Drop what uploads to the store that were cut off left there: for all services, since they share one store."""
+    storage.tidy()
 
 
 @actors.every(_SWEEP)

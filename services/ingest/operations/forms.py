@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import io
 from collections.abc import AsyncIterator
@@ -15,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from libs import bus, database
 from libs.web import UNKEYED, Once
-from libs.web.problems import InsufficientStorage, Malformed, TooLarge, Unusable
+from libs.web.problems import Malformed, TooLarge, Unusable
 from services.ingest.engines import parts
 from services.ingest.engines.parts import Part
 from services.ingest.engines.sniff import HEAD, sniff
@@ -59,7 +58,7 @@ class HandedIn:
 async def hand_in(owner: UUID, pieces: AsyncIterator[Piece], once: Once = UNKEYED) -> HandedIn:
     """Take a form with a file and, before or after it, ``title`` and ``wishes``.
 
-    Raises Malformed, TooLarge, InsufficientStorage, Conflict, and Unusable (``empty_upload``, ``unsupported_media``).
+    Raises Malformed, TooLarge, DiskShort, Conflict, and Unusable (``empty_upload``, ``unsupported_media``).
     """
     draft: _Draft | None = None
     fields: dict[str, str] = {}
@@ -162,12 +161,7 @@ class _Draft:
         self._known = True
         data, self._batch = bytes(self._batch), bytearray()
         self._digest.update(data)
-        try:
-            self.part.write(data)
-        except OSError as error:
-            if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
-                raise
-            raise InsufficientStorage("The server's disk is full.") from error
+        self.part.write(data)
 
 
 def _require_room(session: Session) -> None:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import httpx
 import pytest
@@ -20,7 +21,9 @@ from gateway.settings import GatewaySettings
 from infra.onehost.servers import Valkey
 from libs.contracts.subscriptions import SERVICES
 from libs.database import new_id
-from tests.factories.faultproxy import Blackhole, Clear, FaultProxy, Reset
+from tests.factories.faultproxy import Blackhole, Clear, Fault, FaultProxy, Reset
+from tests.factories.platform import wait_until
+from tests.factories.recordings import tone
 from tests.factories.services import Databases, Keys, UnderTest, served
 
 ME, ID = new_id(), new_id()
@@ -163,6 +166,49 @@ def test_what_is_constant_goes_on(behind: Callable[[str], UnderTest], proxy: Fau
     render = behind("render")
     proxy.fault = Blackhole()
     assert call(render, "/v1/presets", "GET")[0].status_code == 200
+
+
+@pytest.mark.parametrize("fault", [Blackhole(), Reset()], ids=["hangs", "resets"])
+def test_worker_and_relay_outlive_it(
+    behind: Callable[[str], UnderTest], databases: Databases, valkey: Valkey, proxy: FaultProxy, fault: Fault
+) -> None:
+    from libs.bus.relay import Relay
+    from libs.bus.worker import Worker
+
+    for service in SERVICES:
+        databases.ready(service)  # the relay looks at all of them
+    ingest = behind("ingest")
+    relay = Relay(databases.relay_url.replace(str(databases.server.port), str(proxy.port)), valkey.url)
+    relaying = threading.Thread(target=relay.run)
+    worker = Worker(ingest.module.service.actors, valkey.url)
+    worker.start()
+    relaying.start()
+    try:
+        first = checked(ingest)
+        wait_until(lambda: ("received",) in ingest.rows("SELECT state FROM recordings WHERE id = %s", first), 30)
+        proxy.fault = fault
+        threading.Event().wait(4)  # both have met it
+        proxy.fault = Clear()
+        wait_until(lambda: ingest.call("GET", "/health/ready").status_code == 200, RECOVERY)
+        second = checked(ingest)
+        wait_until(lambda: ("received",) in ingest.rows("SELECT state FROM recordings WHERE id = %s", second), 30)
+        sent = "SELECT count(*) FROM outbox WHERE sent_at IS NULL"
+        wait_until(lambda: ingest.rows(sent) == [(0,)], 30)
+    finally:
+        worker.stop(timeout=5)
+        relay.stop()
+        relaying.join(30)
+    assert not relaying.is_alive()
+
+
+def checked(ingest: UnderTest) -> UUID:
+    """Upload a recording, which is then to be checked by the worker."""
+    data = tone(0.5)
+    created = ingest.call("POST", "/v1/uploads", by=ME, headers=TUS | {"Upload-Length": str(len(data))})
+    path = created.headers["Location"].removeprefix("/api")
+    headers = TUS | {"Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
+    assert ingest.call("PATCH", path, by=ME, headers=headers, content=data).status_code == 204
+    return UUID(path.rpartition("/")[2])
 
 
 class TestTheGateway:
