@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import random
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import BinaryIO, cast
+from types import TracebackType
+from typing import BinaryIO, Self, cast
 
 import urllib3
 from minio import Minio
 from minio.error import MinioException, S3Error
 from prometheus_client import Counter, Gauge
-from urllib3.exceptions import HTTPError
+from urllib3.connectionpool import ConnectionPool
+from urllib3.exceptions import HTTPError, MaxRetryError, ReadTimeoutError
 
 from libs import disk
 from libs.storage import CHUNK, NotStored, StorageUnavailable, Stored, check_key, require_size
@@ -26,13 +29,41 @@ PART = 8 * 1024 * 1024  # bytes of a multipart piece; each upload holds one in m
 CONNECT = 2.0  # seconds
 ANSWER = 5.0  # seconds to wait for a byte of an answer, while somebody waits for us
 WRITE = 30.0  # seconds to wait until a piece is on the store's disks
-# Again what is safe to repeat (all but POST), soon and not all at once: a dead store is noticed in seconds.
-AGAIN = urllib3.Retry(
-    total=3, connect=2, read=1, backoff_factor=0.2, backoff_jitter=0.2, status_forcelist=[500, 502, 503, 504]
-)
 ERRORS = Counter("s3_errors", "Requests to the object store that failed after all tries.", ["reason"])
 OPEN_UPLOADS = Gauge("s3_orphan_parts", "Uploads in parts that began and have not ended, as last looked at.")
 MISSING = {"NoSuchKey", "NoSuchObject", "ResourceNotFound"}
+
+
+class _Again(urllib3.Retry):
+    """Again what is safe to repeat (all but POST), soon and not all at once.
+
+    A reset costs nothing and is tried again three times, each after a pause; a store that hangs once, as each wait is long.
+    """
+
+    def increment(
+        self,
+        method: str | None = None,
+        url: str | None = None,
+        response: urllib3.BaseHTTPResponse | None = None,
+        error: Exception | None = None,
+        _pool: ConnectionPool | None = None,
+        _stacktrace: TracebackType | None = None,
+    ) -> Self:
+        """Count a failure, and raise MaxRetryError where that was one too many."""
+        if isinstance(error, ReadTimeoutError) and any(
+            isinstance(past.error, ReadTimeoutError) for past in self.history
+        ):
+            raise MaxRetryError(cast("ConnectionPool", _pool), url or "", error)
+        return super().increment(method, url, response, error, _pool, _stacktrace)
+
+    def get_backoff_time(self) -> float:
+        """Seconds until the next try; urllib3's own rule has none before the first."""
+        return super().get_backoff_time() or random.uniform(0.1, 0.2)  # noqa: S311  jitter
+
+
+AGAIN = _Again(
+    total=3, connect=3, read=3, backoff_factor=0.2, backoff_jitter=0.2, status_forcelist=[500, 502, 503, 504]
+)
 
 
 class _Reader:

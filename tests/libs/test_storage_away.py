@@ -41,7 +41,7 @@ def server() -> Iterator[str]:
 def proxy(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultProxy]:
     """The way to an S3 server, with this process's store configured to take it. Waits are a fraction of what they are."""
     for name in ("CONNECT", "ANSWER", "WRITE"):
-        monkeypatch.setattr(s3_module, name, 1.0)
+        monkeypatch.setattr(s3_module, name, 2.0)
     parts = urlsplit(server)
     with FaultProxy(str(parts.hostname), parts.port or 80) as made:
         place = f"{parts.username}:{parts.password}@127.0.0.1:{made.port}"
