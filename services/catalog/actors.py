@@ -5,7 +5,7 @@ from __future__ import annotations
 from libs import bus
 from libs.contracts import events
 from services.catalog.facts import PIPELINE
-from services.catalog.operations import hearing, people
+from services.catalog.operations import hearing, people, retention
 
 actors = bus.Actors("catalog")
 
@@ -14,3 +14,4 @@ for told in PIPELINE:
 actors.on(events.ShareViewed)(hearing.viewed)
 actors.on(events.UserChanged)(people.renamed)
 actors.on(events.UserDeleted)(people.left)
+actors.every(retention.EVERY)(retention.expire)

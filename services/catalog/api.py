@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Response
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from libs.contracts.media import EngineSpan, Origin
 from libs.web import Caller, OptionalCaller
@@ -116,6 +116,7 @@ class Media(BaseModel):
     likes: int
     liked: bool  # by the one who asks
     version: int
+    expires_at: datetime | None  # when it will be deleted, if its owner set a time
     created_at: datetime
     updated_at: datetime
 
@@ -144,6 +145,7 @@ class Edits(BaseModel):
     title: Annotated[str, Field(max_length=200), AfterValidator(_plain)] = ""
     description: Annotated[str, Field(max_length=5000)] = ""
     visibility: Visibility = "private"
+    expires_at: AwareDatetime | None = None  # null: it stays
 
 
 @router.get("")
@@ -179,11 +181,14 @@ def edit(
     response: Response,
     if_match: Annotated[str | None, Header(max_length=100)] = None,
 ) -> Media:
-    """Change title, description or visibility. ``If-Match`` names the version that was looked at, or ``*`` for any."""
+    """Change title, description, visibility or the time of its deletion.
+
+    ``If-Match`` names the version that was looked at, or ``*`` for any.
+    """
     by = caller.require("write")
     if if_match is None:
         raise PreconditionRequired("Say in If-Match which version you looked at (its ETag), or * for any.")
-    changed: dict[str, str] = edits.model_dump(exclude_unset=True)
+    changed = edits.model_dump(exclude_unset=True)
     return _shown(library.edit(media_id, by, changed, _version(if_match)), response)
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKey, Text
+from sqlalchemy import BigInteger, ForeignKey, Index, Text, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from libs import database
@@ -26,6 +26,7 @@ class Media(Base):
     """
 
     __tablename__ = "media"
+    __table_args__ = (Index("ix_media_expires_at", "expires_at", postgresql_where=text("expires_at IS NOT NULL")),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     kind: Mapped[str]
@@ -43,6 +44,7 @@ class Media(Base):
     views: Mapped[int] = mapped_column(BigInteger, default=0)
     likes: Mapped[int] = mapped_column(BigInteger, default=0)  # how many rows of Like there are
     version: Mapped[int] = mapped_column(BigInteger, default=0)
+    expires_at: Mapped[datetime | None]  # when its owner wants it deleted
     created_at: Mapped[datetime] = mapped_column(server_default=database.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=database.now())
 
@@ -64,6 +66,7 @@ class Media(Base):
             "likes": self.likes,
             "liked": liked,
             "version": self.version,
+            "expires_at": self.expires_at,
             "created_at": self.created_at,
             "updated_at": self.updated_at,
         }

@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, Select, func, or_, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from libs import database
 from libs.web.problems import Malformed
 from services.catalog.models import Like, Media, Tombstone
 from services.catalog.states import Status
@@ -26,6 +27,9 @@ SORTS: dict[str, ColumnElement[Any]] = {
     "duration": func.coalesce(Media.duration, 0),
 }
 """What lists can be sorted by; ``-`` in front means descending. Ids break ties."""
+
+EXPIRED: ColumnElement[bool] = Media.expires_at <= database.now()
+"""What its owner wanted deleted by now."""
 
 UNFINISHED = (Status.RECEIVING, Status.CHECKING, Status.REJECTED)
 """What others have no use for, public or not."""
@@ -91,6 +95,23 @@ def owned(session: Session, media_id: UUID, owner_id: UUID) -> Media | None:
 def locked(session: Session, media_id: UUID) -> Media | None:
     """Take a row for writing, as it stands now."""
     wanted = select(Media).where(Media.id == media_id).with_for_update()
+    return session.scalar(wanted.execution_options(populate_existing=True))
+
+
+def due(session: Session, condition: ColumnElement[bool], limit: int) -> Sequence[UUID]:
+    """List owned media that a condition is true of: recordings first, which take their clips along."""
+    found = select(Media.id).where(condition, Media.owner_id.is_not(None))
+    return session.scalars(found.order_by(Media.parent_id.is_not(None), Media.id).limit(limit)).all()
+
+
+def parent_of(session: Session, media_id: UUID) -> UUID | None:
+    """Tell which recording a clip is of."""
+    return session.scalar(select(Media.parent_id).where(Media.id == media_id))
+
+
+def taken(session: Session, media_id: UUID, condition: ColumnElement[bool]) -> Media | None:
+    """Take a row for writing if a condition is still true of it, and nobody else has it, who is not waited for."""
+    wanted = select(Media).where(Media.id == media_id, condition).with_for_update(skip_locked=True)
     return session.scalar(wanted.execution_options(populate_existing=True))
 
 

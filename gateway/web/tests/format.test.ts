@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Stage } from '../src/api/types';
 import { bytes } from '../src/format/bytes';
 import { amount, fraction, progressLine } from '../src/format/stages';
-import { ago, clock, length, parseClock, remaining } from '../src/format/time';
+import { ago, ahead, clock, endOfDay, isoDay, isSoon, length, parseClock, remaining } from '../src/format/time';
 
 describe('positions', () => {
   it.each([
@@ -56,6 +56,35 @@ describe('lengths and estimates', () => {
     expect(ago('2026-03-10T11:55:00Z', now)).toBe('5 minutes ago');
     expect(ago('2026-03-10T09:30:00Z', now)).toBe('2 hours ago');
     expect(ago('2026-03-09T11:00:00Z', now)).toBe('yesterday');
+  });
+});
+
+describe('what lies ahead', () => {
+  const now = Date.parse('2026-03-10T12:00:00Z');
+  const after = (seconds: number) => new Date(now + seconds * 1000).toISOString();
+
+  it.each([
+    [-5, 'now'],
+    [20, 'in 1 minute'],
+    [1200, 'in 20 minutes'],
+    [3600, 'in 1 hour'],
+    [86_399, 'tomorrow'],
+    [3 * 86_400 - 60, 'in 3 days'],
+    [30 * 86_400, 'in 30 days'],
+  ])('%d s ahead: %s', (seconds, words) => expect(ahead(after(seconds), now)).toBe(words));
+
+  it('names the date of what is far off', () => expect(ahead(after(200 * 86_400), now)).toMatch(/^on .*2026$/));
+
+  it('tells what is less than a day off', () => {
+    expect(isSoon(after(86_399), now)).toBe(true);
+    expect(isSoon(after(86_401), now)).toBe(false);
+  });
+
+  it('lasts through the day that was picked', () => {
+    const day = isoDay(new Date(now));
+    expect(day).toMatch(/^2026-03-\d\d$/);
+    expect(isoDay(new Date(endOfDay(day)))).toBe(day);
+    expect(Date.parse(endOfDay(day))).toBeGreaterThan(new Date(`${day}T23:59:00`).getTime());
   });
 });
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from libs import bus, database
 from libs.contracts import events
-from libs.web.problems import NotFound, PreconditionFailed
+from libs.web.problems import NotFound, PreconditionFailed, Unusable
 from services.catalog import queries
 from services.catalog.models import Like, Media, Tombstone
 from services.catalog.operations.announcing import announce
@@ -43,10 +45,11 @@ def recent(owner_id: UUID) -> list[dict[str, Any]]:
         return _shown(session, queries.recent(session, owner_id, MOST_RECENT), owner_id)
 
 
-def edit(media_id: UUID, by: UUID, edits: dict[str, str], version: int | None) -> dict[str, Any]:
-    """Change title, description or visibility. ``version`` None: whatever it is now.
+def edit(media_id: UUID, by: UUID, edits: dict[str, Any], version: int | None) -> dict[str, Any]:
+    """Change title, description, visibility or ``expires_at`` (None: it stays). ``version`` None: whatever it is now.
 
-    Raises NotFound for a foreign or missing one, PreconditionFailed if it is no longer at that version.
+    Raises NotFound for a foreign or missing one, PreconditionFailed if it is no longer at that version, and Unusable for an
+    expiry that is past already.
     """
     with database.transaction() as session:
         media = _own(session, media_id, by)
@@ -56,6 +59,8 @@ def edit(media_id: UUID, by: UUID, edits: dict[str, str], version: int | None) -
             media.title = media.own_title = edits["title"]
         media.description = edits.get("description", media.description)
         media.visibility = edits.get("visibility", media.visibility)
+        if "expires_at" in edits:
+            media.expires_at = _ahead(session, edits["expires_at"])
         changed(session, media)
         told = events.MediaChanged(media_id=media.id, owner_id=by, title=media.title, visibility=media.visibility)
         bus.publish(session, told)
@@ -92,12 +97,16 @@ def delete(media_id: UUID, by: UUID) -> None:
         if known is None:
             raise NotFound
         recording = queries.locked(session, known.parent_id) if known.parent_id is not None else None
-        media = _own(session, media_id, by)
-        bury(session, media, by)
-        if recording is not None:
-            recording.dropped += is_found(media)
-            session.flush()
-            refresh(session, recording)
+        remove(session, _own(session, media_id, by), recording, by)
+
+
+def remove(session: Session, media: Media, recording: Media | None, owner_id: UUID) -> None:
+    """Delete what was locked before, and have the recording of a clip wait for it no longer."""
+    bury(session, media, owner_id)
+    if recording is not None:
+        recording.dropped += is_found(media)
+        session.flush()
+        refresh(session, recording)
 
 
 def bury(session: Session, media: Media, owner_id: UUID) -> None:
@@ -108,6 +117,13 @@ def bury(session: Session, media: Media, owner_id: UUID) -> None:
         session.delete(gone)
         bus.publish(session, events.MediaDeleted(media_id=gone.id, owner_id=owner_id, parent_id=gone.parent_id))
         announce(session, gone.id, owner_id)
+
+
+def _ahead(session: Session, wanted: datetime | None) -> datetime | None:
+    """Return a time of deletion that is still to come by the database's clock. Raises Unusable."""
+    if wanted is not None and wanted <= session.scalars(select(database.now())).one():
+        raise Unusable("It can only expire at a time that is still to come.", code="expiry_in_the_past")
+    return wanted
 
 
 def _own(session: Session, media_id: UUID, by: UUID) -> Media:

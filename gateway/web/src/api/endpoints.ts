@@ -46,11 +46,16 @@ export interface MediaEdit {
   title?: string;
   description?: string;
   visibility?: Visibility;
+  expires_at?: string | null;
 }
 
-/** Change what people see of a recording or clip. Refused with 412 where `version` is no longer the current one. */
-export const editMedia = (id: string, version: number, edit: MediaEdit) =>
-  ask<Media>(`/v1/library/${id}`, { method: 'PATCH', json: edit, headers: { 'If-Match': `"${version}"` } });
+/** Change a recording or clip. Refused with 412 where `version` is no longer the current one; `*` is any. */
+export const editMedia = (id: string, version: number | '*', edit: MediaEdit) =>
+  ask<Media>(`/v1/library/${id}`, {
+    method: 'PATCH',
+    json: edit,
+    headers: { 'If-Match': version === '*' ? '*' : `"${version}"` },
+  });
 
 export const deleteMedia = (id: string) => send(`/v1/library/${id}`, { method: 'DELETE', keepalive: true });
 

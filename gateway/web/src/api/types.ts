@@ -93,6 +93,8 @@ export interface Media {
   stages: Stage[];
   origin: { kind: 'upload' | 'import'; filename: string; url: string } | null;
   version: number;
+  /** When it will be deleted, if its owner set a time. */
+  expires_at: string | null;
   created_at: string;
   updated_at: string;
 }

@@ -56,3 +56,28 @@ export function ago(stamp: string, now: number = Date.now()): string {
 export function date(stamp: string): string {
   return new Date(stamp).toLocaleDateString(undefined, { day: 'numeric', month: 'short', year: 'numeric' });
 }
+
+/** When something will be, seen from `now`: `in 20 minutes`, `tomorrow`, `in 3 days`, then `on` its date. */
+export function ahead(stamp: string, now: number = Date.now()): string {
+  const left = (Date.parse(stamp) - now) / 1000;
+  if (left <= 0) return 'now';
+  const [minutes, hours, days] = [Math.ceil(left / 60), Math.round(left / 3600), Math.round(left / 86_400)];
+  if (minutes < 60) return RELATIVE.format(minutes, 'minute');
+  if (hours < 24) return RELATIVE.format(hours, 'hour');
+  return days > 60 ? `on ${date(stamp)}` : RELATIVE.format(days, 'day');
+}
+
+/** Whether something is less than a day ahead. */
+export function isSoon(stamp: string, now: number = Date.now()): boolean {
+  return Date.parse(stamp) - now < 86_400_000;
+}
+
+/** A day as a date field has it, where the reader is: `2026-05-03`. */
+export function isoDay(day: Date): string {
+  return [day.getFullYear(), day.getMonth() + 1, day.getDate()].map((part) => String(part).padStart(2, '0')).join('-');
+}
+
+/** The stamp of the last moment of such a day, where the reader is. */
+export function endOfDay(day: string): string {
+  return new Date(`${day}T23:59:59`).toISOString();
+}

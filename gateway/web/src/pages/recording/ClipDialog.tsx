@@ -13,6 +13,7 @@ import { Icon } from '../../ui/icons';
 import { useAction } from '../../ui/useAction';
 import { useToast } from '../../ui/toasts';
 import { CopyLinkButton, DownloadLink, live } from './clipActions';
+import { Expiry } from './Expiry';
 
 /** Plays a clip and manages the links to it. */
 export function ClipDialog({ clip, onClose }: { clip: Media; onClose: () => void }) {
@@ -56,6 +57,7 @@ export function ClipDialog({ clip, onClose }: { clip: Media; onClose: () => void
             <CopyLinkButton media={clip} />
             <DownloadLink media={clip} />
           </div>
+          <Expiry media={clip} />
           <Links clip={clip} />
         </div>
       </div>

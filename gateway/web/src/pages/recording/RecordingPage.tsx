@@ -16,6 +16,7 @@ import { usePageTitle } from '../../ui/usePageTitle';
 import { NotFoundPage } from '../NotFoundPage';
 import { ClipDialog } from './ClipDialog';
 import { ClipGrid } from './ClipGrid';
+import { Expiry } from './Expiry';
 import { MakeClipDialog } from './MakeClipDialog';
 import { MomentList } from './MomentList';
 import { RecordingPlayer } from './RecordingPlayer';
@@ -97,6 +98,7 @@ function Head({ media }: { media: Media }) {
         <StatusChip media={media} />
         {media.duration !== null && <span>{length(media.duration)}</span>}
         <span>{ago(media.created_at)}</span>
+        <Expiry media={media} />
         {media.origin?.kind === 'import' && (
           <a href={media.origin.url} rel="noreferrer noopener" target="_blank">
             {hostOf(media.origin.url)}
