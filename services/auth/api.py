@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from email_validator import EmailNotValidError, validate_email
 from fastapi import APIRouter, Depends, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
@@ -15,6 +14,7 @@ from libs.contracts.identity import Identity
 from libs.web import Caller, Internal, Keyed, OptionalCaller
 from libs.web.problems import Conflict, NotFound
 from services.auth import passwords
+from services.auth.addresses import normalised
 from services.auth.models import User
 from services.auth.operations import accounts, keys, resolving
 
@@ -26,21 +26,13 @@ router = APIRouter()
 _DISRUPTIVE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
-def _normalised(email: str) -> str:
-    """One spelling for one mailbox. Whether it takes mail is not asked: that would tell a name server who signs in."""
-    try:
-        return validate_email(email, check_deliverability=False).normalized.lower()
-    except EmailNotValidError as error:
-        raise ValueError(str(error)) from error
-
-
 def _one_line(text: str) -> str:
     if _DISRUPTIVE.search(text):
         raise ValueError("control characters are not allowed")
     return text
 
 
-Email = Annotated[str, StringConstraints(max_length=320), AfterValidator(_normalised)]
+Email = Annotated[str, StringConstraints(max_length=320), AfterValidator(normalised)]
 Password = Annotated[str, StringConstraints(min_length=passwords.SHORTEST, max_length=passwords.LONGEST)]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80), AfterValidator(_one_line)]
 Scope = Literal["upload", "read", "write", "admin"]

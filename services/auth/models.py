@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
 from sqlalchemy import ARRAY, ForeignKey, LargeBinary, Text, text
@@ -10,7 +11,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from libs import database
 
-__all__ = ["ApiKey", "Base", "Session", "User"]
+__all__ = ["ApiKey", "Base", "Role", "Session", "User"]
 
 
 class Base(DeclarativeBase):
@@ -23,6 +24,9 @@ class Base(DeclarativeBase):
 _WHEN_MADE = text("clock_timestamp()")
 
 
+Role = Literal["user", "admin"]
+
+
 class User(Base):
     """A person with a password."""
 
@@ -32,6 +36,7 @@ class User(Base):
     email: Mapped[str] = mapped_column(unique=True)  # normalised and lower-case: one mailbox, one account
     display_name: Mapped[str]
     password_hash: Mapped[str]
+    role: Mapped[Role] = mapped_column(Text, server_default="user")
     created_at: Mapped[datetime] = mapped_column(server_default=_WHEN_MADE)
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from libs.settings import ServiceSettings, lazy
+from services.auth.addresses import normalised
 
 __all__ = ["AuthSettings", "settings"]
 
@@ -22,6 +23,12 @@ class AuthSettings(ServiceSettings):
     argon2_lanes: Annotated[int, Field(ge=1)] = 1
     hashing_at_once: Annotated[int, Field(ge=1, le=64)] = 2  # each takes argon2_memory
     hashing_wait: Annotated[float, Field(gt=0)] = 10.0  # seconds in the queue before the answer is "busy"
+    admin_bootstrap_email: str = ""  # whoever has this address is an administrator from the next sign-up or sign-in on
+
+    @field_validator("admin_bootstrap_email", mode="after")
+    @classmethod
+    def _as_accounts_have_it(cls, value: str) -> str:
+        return normalised(value) if value else ""
 
 
 settings = lazy(AuthSettings)

@@ -14,7 +14,7 @@ from libs import bus, database
 from libs.contracts.events import UserChanged
 from libs.web.problems import Conflict, Unauthenticated
 from services.auth import credentials, passwords, queries
-from services.auth.models import Session, User
+from services.auth.models import Role, Session, User
 from services.auth.settings import settings
 
 __all__ = ["SignedIn", "sign_in", "sign_out", "sign_up", "user"]
@@ -39,7 +39,7 @@ def sign_up(email: str, password: str, display_name: str | None, *, ending: UUID
     with database.transaction() as session:
         person = session.scalar(
             insert(User)
-            .values(email=email, display_name=name, password_hash=password_hash)
+            .values(email=email, display_name=name, password_hash=password_hash, role=_role(email))
             .on_conflict_do_nothing(index_elements=[User.email])
             .returning(User)
         )
@@ -66,6 +66,8 @@ def sign_in(email: str, password: str, *, ending: UUID | None = None) -> SignedI
             raise Unauthenticated("The e-mail address or the password is wrong.", code="wrong_credentials")
         if renewed:
             person.password_hash = renewed
+        if _role(email) == "admin":
+            person.role = "admin"
         return _begin(session, person, ending)
 
 
@@ -82,6 +84,11 @@ def user(user_id: UUID) -> User:
         if person is None:
             raise Unauthenticated("This account no longer exists.")
         return person
+
+
+def _role(email: str) -> Role:
+    """What somebody who proves to have this address begins as. A role that was given stays when the setting goes."""
+    return "admin" if email == settings().admin_bootstrap_email else "user"
 
 
 def _begin(session: Transaction, person: User, ending: UUID | None) -> SignedIn:

@@ -15,6 +15,7 @@ from services.auth.settings import settings
 __all__ = ["by_api_key", "by_session"]
 
 SESSION_SCOPES = ("upload", "read", "write")
+ADMIN = "admin"  # a role, and the scope that it brings
 TOUCHED_EVERY = timedelta(minutes=1)  # seeing somebody again within it writes nothing
 
 
@@ -31,7 +32,7 @@ def by_session(token: str) -> Identity | None:
         return Identity(
             user_id=person.id,
             session_id=signed_in.id,
-            scopes=SESSION_SCOPES,
+            scopes=(*SESSION_SCOPES, ADMIN) if person.role == ADMIN else SESSION_SCOPES,
             email=person.email,
             display_name=person.display_name,
             expires_at=signed_in.expires_at,
@@ -39,7 +40,10 @@ def by_session(token: str) -> Identity | None:
 
 
 def by_api_key(text: str) -> Identity | None:
-    """The person whose key it is, with the key's scopes; None if it is unknown or revoked."""
+    """The person whose key it is, with the key's scopes; None if it is unknown or revoked.
+
+    A key of somebody who is no administrator any more is none of an administrator's, whatever was written on it.
+    """
     with database.transaction() as session:
         found = queries.live_key(session, credentials.digest(text))
         if found is None:
@@ -50,7 +54,7 @@ def by_api_key(text: str) -> Identity | None:
         return Identity(
             user_id=person.id,
             session_id=None,
-            scopes=tuple(key.scopes),
+            scopes=tuple(scope for scope in key.scopes if scope != ADMIN or person.role == ADMIN),
             email=person.email,
             display_name=person.display_name,
         )
