@@ -39,6 +39,11 @@ def parser() -> argparse.ArgumentParser:
     commands_.add_parser("demo", help="make clips of a bundled recording", add_help=False)
     commands_.add_parser("clip", help="make clips of a recording of yours", add_help=False)
 
+    sweep = commands_.add_parser("sweep", help="look for objects without rows and rows without objects")
+    sweep.add_argument("--apply", action="store_true", help="remove the objects that nothing refers to")
+    sweep.add_argument("--json", action="store_true", help="one JSON document")
+
+    commands_.add_parser("faults", help="hurt a platform, and check that nothing is lost", add_help=False)
     commands_.add_parser("check", help="run linters and type checks", add_help=False)
     commands_.add_parser("test", help="run the checks and every test", add_help=False)
     bench = commands_.add_parser("bench", help="measure")
@@ -50,7 +55,7 @@ def parser() -> argparse.ArgumentParser:
 def main() -> int:
     """Run one command and return its exit status."""
     options, rest = parser().parse_known_args()
-    if rest and options.command not in {"demo", "clip", "check", "test"}:
+    if rest and options.command not in {"demo", "clip", "check", "faults", "test"}:
         parser().error(f"unknown argument: {rest[0]}")
     try:
         return commands.run(Place.from_environment(), options, rest)

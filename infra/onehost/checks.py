@@ -11,10 +11,10 @@ from pathlib import Path
 from infra.onehost import webapp
 from infra.onehost.place import REPOSITORY
 
-__all__ = ["check", "test"]
+__all__ = ["check", "faults", "test"]
 
 SMALL = ("tests/libs", "tests/contracts", "tests/services")
-LARGE = ("tests/system", "tests/browser")
+LARGE = ("tests/system", "tests/faults", "tests/browser")
 PROGRAMS = Path(sys.executable).parent
 
 
@@ -44,6 +44,13 @@ def test(arguments: Sequence[str]) -> int:
     # Small tests run two abreast; those that have the whole machine under them run one by one, after these.
     results = [checked, _pytest("-n", "2", "--dist", "loadfile", *SMALL), _pytest(*LARGE)]
     return next((result for result in results if result), 0)
+
+
+def faults(arguments: Sequence[str]) -> int:
+    """Run the fault suite; it parses its own arguments."""
+    return subprocess.run(
+        [str(PROGRAMS / "python"), "-m", "tests.faults", *arguments], cwd=REPOSITORY, check=False
+    ).returncode
 
 
 def _pytest(*arguments: str) -> int:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import psutil
 
@@ -39,6 +39,8 @@ def run(place: Place, options: argparse.Namespace, rest: list[str]) -> int:
         "clip": lambda: demo.run_clip(place, rest),
         "check": lambda: checks.check(rest),
         "test": lambda: checks.test(rest),
+        "faults": lambda: checks.faults(rest),
+        "sweep": lambda: sweep(place, apply=options.apply, as_json=options.json),
         "bench": lambda: bench(options.what, setup=not options.no_setup),
     }
     return commands[options.command]()
@@ -128,6 +130,35 @@ def secrets(folder: Path) -> int:
         return 1
     print(f"{folder}/ is filled. Keep it out of version control, and back it up.")
     return 0
+
+
+def sweep(place: Place, *, apply: bool, as_json: bool) -> int:
+    """Show what lies in the store without a row, and what rows miss. Exit status 1 where a row misses its object."""
+    import httpx
+
+    from infra.onehost import sweep as sweeping
+
+    try:
+        found = sweeping.sweep(place, apply=apply)
+    except httpx.HTTPError as error:
+        print(f"The services can't be asked ({error}). Is Clipstead running?", file=sys.stderr)
+        return 3
+    if as_json:
+        print(json.dumps(found))
+    else:
+        _print_orphans(found, apply=apply)
+    return 1 if any(report["missing"] for report in found) else 0
+
+
+def _print_orphans(found: list[dict[str, Any]], *, apply: bool) -> None:
+    for report in found:
+        print(f"{report['kind']}: {len(report['orphans'])} without a row, {len(report['missing'])} missing")
+        for key in report["orphans"]:
+            print(f"  {'removed' if key in report['removed'] else 'orphan '}  {key}")
+        for key in report["missing"]:
+            print(f"  missing  {key}")
+    if not apply and any(report["orphans"] for report in found):
+        print("./clipstead sweep --apply removes the orphans.")
 
 
 def bench(what: str, *, setup: bool) -> int:

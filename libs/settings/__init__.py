@@ -104,6 +104,7 @@ class ServiceSettings(SharedSettings):
     database_url: SecretStr = SecretStr("")  # postgresql://role:password@host:port/clipstead
     database_pool: Annotated[int, Field(ge=1, le=100)] = 10
     job_lease: Annotated[float, Field(gt=0.5, le=600)] = 12.0  # seconds of silence until a worker's work is taken over
+    sweep_grace: Annotated[float, Field(ge=0)] = 600.0  # seconds that an object may lie without a row
     storage_url: SecretStr = SecretStr("")  # file:///absolute/folder, or s3://key:secret@host:port/bucket[?secure=0]
     disk_reserve: Annotated[int, Field(ge=0)] = (
         1 << 30

@@ -9,19 +9,21 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import prometheus_client
 import uvicorn
 from fastapi import APIRouter, Depends, FastAPI, Response
+from pydantic import BaseModel, Field
 from starlette.types import ASGIApp
 
 from libs import database, disk, faults, storage, telemetry
 from libs.bus import Actors
 from libs.settings import ServiceSettings, SharedSettings
+from libs.storage.sweeping import Report
 from libs.telemetry import log
 from libs.web import answers, idempotency, peers
-from libs.web.access import authenticate
+from libs.web.access import Internal, authenticate
 from libs.web.observe import Observe
 from libs.web.tokens import Verifier
 
@@ -33,6 +35,13 @@ ALWAYS_OPEN = ("/health", "/metrics", "/openapi.json")
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
+class Sweep(BaseModel):
+    """How old an orphan has to be, in seconds, and whether reported ones are to go."""
+
+    grace: Annotated[float, Field(ge=0)]
+    apply: bool = False
+
+
 @dataclass(frozen=True)
 class Service:
     """A service as its ``app.py`` composes it. ``public`` are path prefixes that need no service token."""
@@ -42,6 +51,7 @@ class Service:
     routers: Sequence[APIRouter]
     actors: Actors | None = None
     system: Callable[[], dict[str, Any]] | None = None  # what this service chose for the user, for /api/v1/system
+    sweep: Callable[..., Sequence[Report]] | None = None  # looks for orphans: sweep(grace, apply=…)
     public: tuple[str, ...] = ()
     lifespan: Lifespan | None = None
 
@@ -136,6 +146,12 @@ class Service:
         def system() -> dict[str, Any]:
             """Tell what this service chose for the user: engines, models, fallbacks."""
             return self.system() if self.system is not None else {}
+
+        @router.post("/internal/sweep", dependencies=[Depends(Internal("gateway"))])
+        def sweep(wanted: Sweep) -> list[dict[str, Any]]:
+            """Look for orphans now; with ``apply``, remove what an earlier look reported."""
+            found = self.sweep(wanted.grace, apply=wanted.apply) if self.sweep is not None else []
+            return [report.document() for report in found]
 
         return router
 

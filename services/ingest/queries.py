@@ -18,9 +18,11 @@ __all__ = [
     "expected_bytes",
     "expired",
     "in_progress",
+    "known_keys",
     "locked",
     "original",
     "owned",
+    "stored_keys",
     "unfinished",
 ]
 
@@ -68,3 +70,13 @@ def in_progress(session: Session, ids: Collection[UUID]) -> set[UUID]:
 def clock(session: Session) -> datetime:
     """Read the database's clock."""
     return session.scalars(select(database.now())).one()
+
+
+def known_keys(session: Session, keys: Collection[str]) -> set[str]:
+    """Those of the keys that a recording refers to; its bytes may still be on their way there."""
+    return {key for key in session.scalars(select(Recording.object_key).where(Recording.object_key.in_(keys))) if key}
+
+
+def stored_keys(session: Session) -> set[str]:
+    """The keys of all originals: those whose bytes have to be there."""
+    return set(session.scalars(select(Original.object_key)))

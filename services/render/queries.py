@@ -74,3 +74,9 @@ def known_keys(session: Session, keys: list[str]) -> set[str]:
         )
     )
     return {key for row in found for key in row if key}
+
+
+def all_keys(session: Session, *, posters: bool) -> set[str]:
+    """The keys of all files, or of all posters."""
+    column = Rendition.poster_key if posters else Rendition.object_key
+    return {key for key in session.scalars(select(column).where(column.is_not(None))) if key}

@@ -19,7 +19,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import httpx
 import psutil
 import psycopg
 import redis
@@ -30,12 +29,12 @@ from psycopg import sql
 
 from infra.onehost import running, topology
 from infra.onehost.place import Place
+from infra.onehost.sweep import sweep
 from libs import faults
 from libs.bus.broker import events_queue, inbox_message, make_broker, wake_message
 from libs.contracts.subscriptions import SERVICES
 from libs.database.bootstrap import DATABASE
 from libs.storage.s3 import S3Store
-from libs.web.tokens import HEADER, Signer
 from tests.factories.faultproxy import Blackhole, Clear, Cut, Fault, FaultProxy, Garble, Latency, Reset
 from tests.factories.platform import ROOT, environment_for, wait_until
 from tests.faults.history import History
@@ -51,7 +50,6 @@ KINDS = {"render": ("render",), "ingest": ("probe", "import"), "transcription": 
 LEASE = 3.0  # seconds; an ordinary platform waits longer before it takes a silent worker's job over
 WORK_DISK = 96  # MiB of scratch, so that it can be filled
 RESERVE = 16 << 20  # bytes
-SWEEPERS = ("ingest", "render")
 TROUBLES: tuple[Fault, ...] = (Latency(0.3), Cut(0), Cut(100), Cut(5000), Cut(2000, "up"), Reset(), Blackhole())
 WRONG_BYTES = Garble(3000)  # for the store alone: what a disk or a switch may do to an object
 READY_LIMIT = 60.0
@@ -344,19 +342,8 @@ class World:
             return [f"{what}: {count}" for what, count in connection.execute(sql.SQL(" UNION ALL ").join(looks))]
 
     def sweep(self) -> None:
-        """Have every service that owns objects look for orphans, twice: the second look removes what both found."""
-        key = (self.place.secrets / "gateway" / "service_key").read_text()
-        signer = Signer("gateway", key)
-        for service in SWEEPERS:
-            base = f"http://127.0.0.1:{self.place.port + topology.PORTS[service][0]}"
-            for _ in range(2):
-                answer = httpx.post(
-                    f"{base}/internal/sweep",
-                    json={"grace": 0, "apply": True},
-                    headers={HEADER: signer.sign(service)},
-                    timeout=60,
-                )
-                answer.raise_for_status()
+        """Have every service that owns objects look for orphans, without grace, and remove them."""
+        sweep(self.place, grace=0, apply=True)
 
     def keep_logs(self, folder: Path) -> None:
         """Copy the logs to where they outlive this world."""

@@ -7,6 +7,8 @@ from uuid import UUID
 from libs import bus, database, storage
 from libs.bus import Delivery
 from libs.contracts.events import MediaDeleted
+from libs.storage import StorageUnavailable
+from libs.storage.sweeping import Report, Sweeper
 from libs.telemetry import log
 from services.ingest import queries
 from services.ingest.engines import parts
@@ -15,14 +17,14 @@ from services.ingest.operations import intake
 from services.ingest.settings import settings
 from services.ingest.states import State
 
-__all__ = ["drop_abandoned", "forget"]
+__all__ = ["drop_abandoned", "forget", "sweep"]
 
 _BATCH = 100
 _STRAY_AFTER = 3600.0  # seconds that a file without a recording may still be one that is just being announced
 
 
 def forget(event: MediaDeleted, delivery: Delivery) -> None:
-    """Remove bytes and rows of a deleted recording and stop its jobs. Bytes first: a row is what finds them again."""
+    """Remove rows and bytes of a deleted recording and stop its jobs. Bytes that can't be reached, ``sweep`` finds."""
     with database.transaction() as session:
         if not delivery.first(session):
             return
@@ -30,14 +32,37 @@ def forget(event: MediaDeleted, delivery: Delivery) -> None:
         recording = queries.locked(session, event.media_id)
         if recording is None:
             return
-        if recording.object_key:
-            storage.store().delete(recording.object_key)
+        key = recording.object_key
         session.delete(recording)
     parts.remove(event.media_id)
+    try:
+        if key:
+            storage.store().delete(key)
+    except StorageUnavailable as error:
+        log.warning("a deleted original stays for now", extra={"key": key, "error": str(error)})
+
+
+def sweep(grace: float, *, apply: bool) -> list[Report]:
+    """Look for orphans among originals; see ``libs.storage.sweeping``."""
+    return _sweeper.sweep(grace, apply=apply)
+
+
+def _known(keys: list[str]) -> set[str]:
+    with database.transaction() as session:
+        return queries.known_keys(session, keys)
+
+
+def _referred(_: str) -> set[str]:
+    with database.transaction() as session:
+        return queries.stored_keys(session)
+
+
+_sweeper = Sweeper(("originals",), known=_known, referred=_referred)
 
 
 def drop_abandoned() -> None:
-    """Periodic: drop uploads that stopped coming, and files on disk that belong to no recording any more."""
+    """Periodic: drop uploads that stopped coming, files on disk that belong to no recording any more, and orphans."""
+    sweep(settings().sweep_grace, apply=True)
     with database.transaction() as session:
         late = queries.expired(session, _BATCH)
     for media_id in late:

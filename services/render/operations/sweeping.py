@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import shutil
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from uuid import UUID
 
 from libs import bus, database, storage
 from libs.bus import Delivery, JobState
 from libs.contracts import events
+from libs.storage import StorageUnavailable
+from libs.storage.sweeping import Report, Sweeper
 from libs.telemetry import log
 from services.render import queries
 from services.render.operations.rendering import scratch_root
+from services.render.settings import settings
 
-KINDS = ("renditions", "posters")
-FRESH = timedelta(minutes=10)  # an object younger than this may belong to a transaction still under way
-BATCH = 500
+RENDITIONS, POSTERS = "renditions", "posters"
 
 
 def forget(event: events.MediaDeleted, delivery: Delivery) -> None:
@@ -31,33 +30,35 @@ def forget(event: events.MediaDeleted, delivery: Delivery) -> None:
             bus.cancel(session, subject=clip.id)
             session.delete(clip)
     store = storage.store()
-    for key in keys:  # what is not reached here, ``sweep`` finds
-        store.delete(key)
+    try:
+        for key in keys:
+            store.delete(key)
+    except StorageUnavailable as error:  # ``sweep`` finds them
+        log.warning("the files of a deleted clip stay for now", extra={"error": str(error)})
 
 
-def sweep() -> None:
-    """Remove objects that no rendition refers to, and scratch folders of attempts that are over."""
-    _sweep_objects()
+def sweep(grace: float, *, apply: bool) -> list[Report]:
+    """Look for orphans among files and posters; see ``libs.storage.sweeping``."""
+    return _sweeper.sweep(grace, apply=apply)
+
+
+def sweep_now_and_then() -> None:
+    """Periodic: sweep the store, and remove scratch folders of attempts that are over."""
+    sweep(settings().sweep_grace, apply=True)
     _sweep_scratch()
 
 
-def _sweep_objects() -> None:
-    store = storage.store()
-    for kind in KINDS:
-        old = [key for key in store.keys(f"{kind}/") if _is_old(key)]
-        for first in range(0, len(old), BATCH):
-            batch = old[first : first + BATCH]
-            with database.transaction() as session:
-                known = queries.known_keys(session, batch)
-            for key in set(batch) - known:
-                log.info("removing an object that nothing refers to", extra={"key": key})
-                store.delete(key)
+def _known(keys: list[str]) -> set[str]:
+    with database.transaction() as session:
+        return queries.known_keys(session, keys)
 
 
-def _is_old(key: str) -> bool:
-    """Whether a key's own UUIDv7 was made long enough ago (RFC 9562: its first 48 bits are milliseconds)."""
-    made = datetime.fromtimestamp((UUID(Path(key).stem).int >> 80) / 1000, UTC)
-    return datetime.now(UTC) - made > FRESH
+def _referred(kind: str) -> set[str]:
+    with database.transaction() as session:
+        return queries.all_keys(session, posters=kind == POSTERS)
+
+
+_sweeper = Sweeper((RENDITIONS, POSTERS), known=_known, referred=_referred)
 
 
 def _sweep_scratch() -> None:

@@ -19,7 +19,7 @@ import psutil
 import pytest
 
 from libs import database, storage
-from libs.bus import jobs
+from libs.bus import JobState, jobs
 from libs.contracts import events
 from libs.contracts.media import Original, Wishes
 from libs.contracts.moments import Moment, Moments
@@ -81,7 +81,7 @@ class World:
 
     def objects(self) -> set[str]:
         """All clips' objects in the store."""
-        return {key for kind in sweeping.KINDS for key in storage.store().keys(f"{kind}/")}
+        return {key for kind in (sweeping.RENDITIONS, sweeping.POSTERS) for key in storage.store().keys(f"{kind}/")}
 
     def _transcript(self) -> Transcript:
         said = tuple(Word.model_validate(word) for word in words(0, 8))
@@ -327,8 +327,8 @@ def test_a_killed_worker_takes_its_children_along_and_another_one_finishes(world
 
     world.service.execute("UPDATE jobs SET lease_until = now() - interval '1 second'")
     with database.transaction() as session:
-        assert jobs.lapsed(session) == []
-    sweeping.sweep()
+        assert [job.state for job, _ in jobs.lapsed(session)] == [JobState.QUEUED]
+    sweeping.sweep_now_and_then()
     assert not list(rendering.scratch_root().iterdir()), "the dead worker's scratch is left behind"
     world.service.do_jobs()
     assert len(world.service.told(events.RenditionReady)) == 1
@@ -377,7 +377,9 @@ def test_sweeping_takes_what_nobody_refers_to_and_nothing_else(world: World) -> 
     with storage.store().local(key) as path:
         storage.store().put_file(aged, path, "video/mp4")
     world.service.execute("UPDATE renditions SET object_key = %s", aged)
-    sweeping.sweep()
+    assert old in {key for report in sweeping.sweep(600, apply=True) for key in report.orphans}
+    assert old in world.objects(), "reported first"
+    sweeping.sweep(600, apply=True)
     assert fresh in world.objects()
     assert aged in world.objects()
     assert old not in world.objects()
