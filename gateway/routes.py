@@ -123,6 +123,9 @@ ROUTES: tuple[Route, ...] = (
     _at("PUT DELETE",  "/api/v1/library/{id}/like",           "catalog", "write"),
     _at("GET",         "/api/v1/library/{id}/events",         "catalog", "read", who=Who.ANYBODY, reply=Reply.FEED),
 
+    # what administrators rule
+    _at("GET PUT",     "/api/v1/admin/retention",             "catalog", "admin"),
+
     # playing and sharing
     _at("POST",        "/api/v1/playback",                    "stream", "read", who=Who.ANYBODY),
     _at("GET",         "/api/v1/shares",                      "stream", "read"),

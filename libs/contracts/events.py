@@ -80,6 +80,15 @@ class MediaRejected(Event):
     detail: str
 
 
+class OriginalDropped(Event):
+    """The bytes of an original are gone, as the platform's rules say. Transcript, moments and clips stay."""
+
+    name: ClassVar[str] = "original.dropped"
+    media_id: UUID
+    owner_id: UUID
+    object_key: str
+
+
 # transcription ------------------------------------------------------------------------------------------------------
 
 
@@ -211,6 +220,18 @@ class RenditionFailed(Event):
     detail: str
 
 
+class RenditionDropped(Event):
+    """The file and poster of a clip are gone, as the platform's rules say. The clip stays, and can be rendered again."""
+
+    name: ClassVar[str] = "rendition.dropped"
+    clip_id: UUID
+    media_id: UUID
+    owner_id: UUID
+    rendition_id: UUID
+    preset: Preset
+    object_key: str
+
+
 # catalog ------------------------------------------------------------------------------------------------------------
 
 
@@ -231,6 +252,15 @@ class MediaDeleted(Event):
     media_id: UUID
     owner_id: UUID
     parent_id: UUID | None = None
+
+
+class RetentionChanged(Event):
+    """An administrator said for how many days each kind is kept; None is for ever."""
+
+    name: ClassVar[str] = "retention.changed"
+    originals: int | None
+    renditions: int | None
+    imports: int | None
 
 
 # stream -------------------------------------------------------------------------------------------------------------

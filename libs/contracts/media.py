@@ -63,6 +63,7 @@ class Original(Contract):
     width: int = 0  # as displayed, after rotation
     height: int = 0
     fps: float = 0.0
+    dropped_at: datetime | None = None  # since when there are no bytes any more, as the platform's rules say
 
 
 class EngineSpan(Contract):

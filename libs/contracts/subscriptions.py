@@ -13,6 +13,7 @@ SUBSCRIPTIONS: dict[type[events.Event], tuple[str, ...]] = {
     events.MediaProgress: ("catalog",),
     events.MediaReceived: ("transcription", "catalog", "stream"),
     events.MediaRejected: ("catalog",),
+    events.OriginalDropped: ("catalog", "stream"),
     events.TranscriptProgress: ("catalog",),
     events.TranscriptReady: ("highlight", "catalog"),
     events.TranscriptFailed: ("catalog",),
@@ -22,8 +23,10 @@ SUBSCRIPTIONS: dict[type[events.Event], tuple[str, ...]] = {
     events.RenditionProgress: ("catalog",),
     events.RenditionReady: ("catalog", "stream"),
     events.RenditionFailed: ("catalog",),
+    events.RenditionDropped: ("catalog", "stream"),
     events.MediaChanged: ("stream",),
     events.MediaDeleted: ("ingest", "transcription", "highlight", "render", "stream"),
+    events.RetentionChanged: ("ingest", "render"),
     events.ShareViewed: ("catalog",),
 }
 

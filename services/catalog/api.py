@@ -112,6 +112,9 @@ class Media(BaseModel):
     files: list[File]
     stages: list[Stage]
     origin: Origin | None
+    original_dropped_at: datetime | None = (
+        None  # since when a recording's own file is gone, as the platform's rules say
+    )
     views: int
     likes: int
     liked: bool  # by the one who asks

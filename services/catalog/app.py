@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from libs import web
-from services.catalog import api, feed, streams
+from services.catalog import admin, api, feed, streams
 from services.catalog.actors import actors
 from services.catalog.settings import settings
 
 service = web.Service(
     name="catalog",
     settings=settings,
-    routers=[streams.router, api.router],
+    routers=[streams.router, api.router, admin.router],
     actors=actors,
     lifespan=feed.lifespan,
 )

@@ -29,17 +29,19 @@ _SLOTS: dict[type[events.Event], str] = {
     events.RenditionProgress: "render.progress",
     events.RenditionReady: "render.end",
     events.RenditionFailed: "render.end",
+    events.OriginalDropped: "original.dropped",
+    events.RenditionDropped: "render.dropped",
 }
 PIPELINE: tuple[type[events.Event], ...] = (events.MediaProgress, *_SLOTS)
 """All events that tell how far a recording or clip has come."""
-FILE = "file."  # slots of finished renditions, by id: an earlier file stays when a later one fails
+FILE = "file."  # slots of finished renditions, by id: an earlier file stays when a later one fails, until it is dropped
 
 
 def slots(event: events.Event) -> list[str]:
     """Name the slots that an event belongs in."""
     if isinstance(event, events.MediaProgress):
         return [f"{event.stage}.progress"]
-    if isinstance(event, events.RenditionReady):
+    if isinstance(event, events.RenditionReady | events.RenditionDropped):
         return [_SLOTS[type(event)], f"{FILE}{event.rendition_id}"]
     return [_SLOTS[type(event)]]
 
@@ -80,5 +82,22 @@ def told(facts: Facts, slot: str, event: type[events.Event] | None = None) -> di
 
 def files(facts: Facts) -> list[dict[str, Any]]:
     """List a clip's finished files, oldest first."""
-    found = sorted((fact for slot, fact in facts.items() if slot.startswith(FILE)), key=lambda fact: str(fact["event"]))
-    return [fact["body"] for fact in found]
+    there = [
+        fact for slot, fact in facts.items() if slot.startswith(FILE) and fact["topic"] == events.RenditionReady.name
+    ]
+    return [fact["body"] for fact in sorted(there, key=lambda fact: str(fact["event"]))]
+
+
+def was_dropped(facts: Facts) -> bool:
+    """Tell whether a clip's file was dropped after it was last rendered."""
+    return _later(facts.get("render.dropped"), facts.get("render.end"))
+
+
+def was_rendered_again(facts: Facts) -> bool:
+    """Tell whether a clip's file is being made again after it was dropped."""
+    return was_dropped(facts) and _later(facts.get("render.progress"), facts.get("render.dropped"))
+
+
+def _later(one: Fact | None, other: Fact | None) -> bool:
+    """Tell whether one was told, and after the other, if that was told at all."""
+    return one is not None and (other is None or bool(one["event"] > other["event"]))

@@ -11,6 +11,9 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from libs import database
 
+IMPORTED = "body #>> '{origin,kind}' = 'import'"
+"""Tells recordings that were fetched from elsewhere."""
+
 
 class Base(DeclarativeBase):
     """Catalog's tables."""
@@ -26,7 +29,10 @@ class Media(Base):
     """
 
     __tablename__ = "media"
-    __table_args__ = (Index("ix_media_expires_at", "expires_at", postgresql_where=text("expires_at IS NOT NULL")),)
+    __table_args__ = (
+        Index("ix_media_expires_at", "expires_at", postgresql_where=text("expires_at IS NOT NULL")),
+        Index("ix_media_imports", "created_at", postgresql_where=text(IMPORTED)),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     kind: Mapped[str]
@@ -81,6 +87,19 @@ class Like(Base):
     media_id: Mapped[UUID] = mapped_column(ForeignKey("media.id", ondelete="CASCADE"), primary_key=True)
     user_id: Mapped[UUID] = mapped_column(primary_key=True)
     created_at: Mapped[datetime] = mapped_column(server_default=database.now())
+
+
+class Retention(Base):
+    """For how many days each kind is kept; None is for ever. One row, or none while no administrator said anything."""
+
+    __tablename__ = "retention"
+
+    id: Mapped[int] = mapped_column(primary_key=True, default=1)
+    originals: Mapped[int | None]
+    renditions: Mapped[int | None]
+    imports: Mapped[int | None]
+    changed_by: Mapped[UUID]
+    changed_at: Mapped[datetime] = mapped_column(server_default=database.now())
 
 
 class Person(Base):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from libs.contracts import events
-from services.catalog.facts import Fact, Facts, files, told
+from services.catalog.facts import Fact, Facts, files, told, was_dropped, was_rendered_again
 from services.catalog.states import Stage, StageState, Status, failure, skip_after_failure, status
 
 UNTITLED = "Untitled"
@@ -31,6 +31,7 @@ class Clip:
 
     found: bool  # cut from a found moment, not by hand
     stage: Stage
+    dropped: bool = False  # its file is gone, which makes the recording no less finished
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class Clips:
         states = [clip.stage.state for clip in self.clips]
         return {
             "planned": len(states),
-            "ready": states.count(StageState.DONE),
+            "ready": sum(clip.stage.state is StageState.DONE and not clip.dropped for clip in self.clips),
             "failed": states.count(StageState.FAILED),
         }
 
@@ -77,6 +78,7 @@ def recording(facts: Facts, clips: Clips) -> View:
         "files": [],
         "stages": [stage.public() for stage in stages],
         "origin": announced.get("origin"),
+        "original_dropped_at": facts["original.dropped"]["at"] if "original.dropped" in facts else None,
     }
     title = original.get("title") or announced.get("title") or UNTITLED
     return View(title, status(stages), original.get("duration"), body)
@@ -108,14 +110,19 @@ def clip(facts: Facts) -> View:
         "files": [{name: file[name] for name in FILE_FIELDS} for file in finished],
         "stages": [stage.public()],
         "origin": None,
+        "original_dropped_at": None,
     }
     title = planned.get("title") or newest.get("title") or UNTITLED
-    return View(title, status([stage]), newest.get("duration", length), body)
+    return View(title, _clip_status(facts, stage), newest.get("duration", length), body)
+
+
+def _clip_status(facts: Facts, stage: Stage) -> Status:
+    return Status.DROPPED if stage.state is StageState.DONE and was_dropped(facts) else status([stage])
 
 
 def clip_stage(facts: Facts) -> Stage:
     """Work out the one stage of a clip."""
-    stage = _stage(facts, "render", "seconds", reopens=False)
+    stage = _stage(facts, "render", "seconds", reopens=was_rendered_again(facts))
     end = told(facts, "render.end")
     planned = facts.get("planned")
     if planned and stage.state is StageState.WAITING:

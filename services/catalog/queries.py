@@ -11,13 +11,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, text, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from libs import database
 from libs.web.problems import Malformed
-from services.catalog.models import Like, Media, Tombstone
+from services.catalog.models import IMPORTED, Like, Media, Retention, Tombstone
 from services.catalog.states import Status
 
 SORTS: dict[str, ColumnElement[Any]] = {
@@ -30,6 +30,12 @@ SORTS: dict[str, ColumnElement[Any]] = {
 
 EXPIRED: ColumnElement[bool] = Media.expires_at <= database.now()
 """What its owner wanted deleted by now."""
+
+OUTDATED: ColumnElement[bool] = and_(
+    text(IMPORTED),
+    Media.created_at < database.now() - func.make_interval(0, 0, 0, select(Retention.imports).scalar_subquery()),
+)
+"""Imports that were kept for as long as the rule says."""
 
 UNFINISHED = (Status.RECEIVING, Status.CHECKING, Status.REJECTED)
 """What others have no use for, public or not."""

@@ -29,6 +29,7 @@ class Status(StrEnum):
     READY = "ready"
     FAILED = "failed"  # a later stage ended without a result; a recording stays playable
     REJECTED = "rejected"  # it can't be used at all
+    DROPPED = "dropped"  # of a clip: it was ready; its file is gone, as the platform's rules say, and can be made again
 
 
 STAGES: dict[str, Status] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from libs import bus, storage
 from libs.contracts import events
 from libs.web import idempotency
-from services.ingest.operations import checks, endings, imports
+from services.ingest.operations import checks, endings, imports, retention
 
 __all__ = ["actors"]
 
@@ -46,4 +46,6 @@ def drop_abandoned() -> None:
     endings.drop_abandoned()
 
 
+actors.on(events.RetentionChanged)(retention.ruled)
+actors.every(retention.EVERY)(retention.drop_originals)
 actors.every(idempotency.TIDY_EVERY)(idempotency.tidy)

@@ -12,7 +12,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from libs import database
 from services.ingest.states import State, move
 
-__all__ = ["Base", "Original", "Recording"]
+__all__ = ["Base", "Original", "Recording", "Retention"]
 
 
 class Base(DeclarativeBase):
@@ -73,6 +73,7 @@ class Original(Base):
     """The untouched bytes of a recording, as probed."""
 
     __tablename__ = "originals"
+    __table_args__ = (Index("ix_originals_kept", "created_at", postgresql_where=text("dropped_at IS NULL")),)
 
     media_id: Mapped[UUID] = mapped_column(ForeignKey("recordings.id", ondelete="CASCADE"), primary_key=True)
     object_key: Mapped[str]
@@ -87,3 +88,14 @@ class Original(Base):
     height: Mapped[int]
     fps: Mapped[float]
     created_at: Mapped[datetime] = mapped_column(server_default=database.now())
+    dropped_at: Mapped[datetime | None]  # since when there are no bytes under its key, on purpose
+
+
+class Retention(Base):
+    """For how long originals are kept, as catalog told last: one row, or none while nothing was told."""
+
+    __tablename__ = "retention"
+
+    id: Mapped[int] = mapped_column(primary_key=True, default=1)
+    days: Mapped[int | None]  # None: for ever
+    told_by: Mapped[UUID]  # the event that said so: an older one changes nothing

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from libs import database
-from services.ingest.models import Original, Recording
+from services.ingest.models import Original, Recording, Retention
 from services.ingest.states import ARRIVING, State
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "original",
     "owned",
     "stored_keys",
+    "too_old",
     "unfinished",
 ]
 
@@ -78,5 +79,19 @@ def known_keys(session: Session, keys: Collection[str]) -> set[str]:
 
 
 def stored_keys(session: Session) -> set[str]:
-    """The keys of all originals: those whose bytes have to be there."""
-    return set(session.scalars(select(Original.object_key)))
+    """The keys of all originals that were not dropped: those whose bytes have to be there."""
+    return set(session.scalars(select(Original.object_key).where(Original.dropped_at.is_(None))))
+
+
+def too_old(session: Session, limit: int) -> list[tuple[Recording, Original]]:
+    """Take the originals that were kept for as long as the rule says, oldest first; others' work is not waited for."""
+    days = select(Retention.days).scalar_subquery()
+    rows = session.execute(
+        select(Recording, Original)
+        .join(Original)
+        .where(Original.dropped_at.is_(None), Original.created_at < database.now() - func.make_interval(0, 0, 0, days))
+        .order_by(Original.created_at)
+        .limit(limit)
+        .with_for_update(of=(Recording, Original), skip_locked=True)
+    )
+    return [(recording, original) for recording, original in rows]

@@ -62,7 +62,7 @@ class Clip(BaseModel):
     score: float | None
     reason: str
     preset: Preset
-    status: Literal["queued", "rendering", "ready", "failed"]
+    status: Literal["queued", "rendering", "ready", "failed", "dropped"]
     progress: float
     problem: Problem | None
     files: list[File]
@@ -103,7 +103,7 @@ def clip(clip_id: UUID, caller: Caller) -> Clip:
 
 @router.post("/clips/{clip_id}/retry", status_code=202)
 def retry(clip_id: UUID, caller: Caller, once: Keyed) -> Clip:
-    """Render again a clip that failed."""
+    """Render again a clip that failed, or whose file the platform's rules took away."""
     return Clip.model_validate(planning.retry(clip_id, caller.require("write"), once))
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKey, Index, UniqueConstraint
+from sqlalchemy import BigInteger, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from libs import database
@@ -82,13 +82,20 @@ class Clip(Base):
         }
 
 
-_WORST_FIRST = (RenditionState.RENDERING, RenditionState.QUEUED, RenditionState.FAILED, RenditionState.READY)
+_WORST_FIRST = (
+    RenditionState.RENDERING,
+    RenditionState.QUEUED,
+    RenditionState.FAILED,
+    RenditionState.DROPPED,
+    RenditionState.READY,
+)
 
 
 class Rendition(Base):
     """One file of a clip. What is known of the file is set when it becomes visible, all at once."""
 
     __tablename__ = "renditions"
+    __table_args__ = (Index("ix_renditions_kept", "ready_at", postgresql_where=text("state = 'ready'")),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=database.new_id)
     clip_id: Mapped[UUID] = mapped_column(ForeignKey("clips.id", ondelete="CASCADE"), index=True)
@@ -116,6 +123,13 @@ class Rendition(Base):
         self.state = moved(RenditionState(self.state), state)
         self.progress = 1.0 if state is RenditionState.READY else 0.0
         self.problem_code = self.problem_detail = None
+
+    def drop(self) -> list[str]:
+        """Note that there is no file any more. Returns the keys of the objects that are to go."""
+        keys = self.keys
+        self.to(RenditionState.DROPPED)
+        self.object_key = self.poster_key = None
+        return keys
 
     def fail(self, code: str, detail: str) -> None:
         """Note why there is no file."""
@@ -145,3 +159,13 @@ class Rendition(Base):
             "loudness": self.loudness,
             "true_peak": self.true_peak,
         }
+
+
+class Retention(Base):
+    """For how long files are kept, as catalog told last: one row, or none while nothing was told."""
+
+    __tablename__ = "retention"
+
+    id: Mapped[int] = mapped_column(primary_key=True, default=1)
+    days: Mapped[int | None]  # None: for ever
+    told_by: Mapped[UUID]  # the event that said so: an older one changes nothing

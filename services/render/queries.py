@@ -8,8 +8,10 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, joinedload, selectinload
 
-from services.render.models import Clip, Recording, Rendition
+from libs import database
+from services.render.models import Clip, Recording, Rendition, Retention
 from services.render.plans import SAME, Plan
+from services.render.states import RenditionState
 
 
 def locked(session: Session, media_id: UUID) -> Recording:
@@ -18,9 +20,11 @@ def locked(session: Session, media_id: UUID) -> Recording:
     return session.scalars(select(Recording).where(Recording.media_id == media_id).with_for_update()).one()
 
 
-def clip(session: Session, clip_id: UUID, owner_id: UUID) -> Clip | None:
-    """An owner's clip with its files; somebody else's is as good as none."""
+def clip(session: Session, clip_id: UUID, owner_id: UUID, *, hold: bool = False) -> Clip | None:
+    """An owner's clip with its files; somebody else's is as good as none. ``hold``: nobody else changes it meanwhile."""
     wanted = select(Clip).where(Clip.id == clip_id, Clip.owner_id == owner_id)
+    if hold:
+        wanted = wanted.with_for_update(key_share=True)
     return session.scalar(wanted.options(selectinload(Clip.renditions)))
 
 
@@ -58,6 +62,22 @@ def rendition(session: Session, rendition_id: UUID) -> Rendition | None:
     """A rendition with its clip, taken for writing; None where the clip is deleted."""
     wanted = select(Rendition).where(Rendition.id == rendition_id).with_for_update(of=Rendition)
     return session.scalar(wanted.options(joinedload(Rendition.clip, innerjoin=True)))
+
+
+def too_old(session: Session, limit: int) -> list[Rendition]:
+    """Take the files that were kept for as long as the rule says, oldest first; others' work is not waited for."""
+    days = select(Retention.days).scalar_subquery()
+    wanted = (
+        select(Rendition)
+        .where(
+            Rendition.state == RenditionState.READY,
+            Rendition.ready_at < database.now() - func.make_interval(0, 0, 0, days),
+        )
+        .order_by(Rendition.ready_at)
+        .limit(limit)
+        .with_for_update(of=Rendition, skip_locked=True)
+    )
+    return list(session.scalars(wanted.options(joinedload(Rendition.clip, innerjoin=True))))
 
 
 def below(session: Session, media_id: UUID) -> list[Clip]:

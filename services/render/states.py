@@ -12,14 +12,16 @@ class RenditionState(StrEnum):
     RENDERING = "rendering"
     READY = "ready"
     FAILED = "failed"  # ``problem`` says why
+    DROPPED = "dropped"  # there was a file; the platform's rules took it away
 
 
 MOVES: dict[RenditionState, frozenset[RenditionState]] = {
     RenditionState.QUEUED: frozenset({RenditionState.RENDERING, RenditionState.FAILED}),
     # To itself: a worker vanished, and another one begins anew.
     RenditionState.RENDERING: frozenset({RenditionState.RENDERING, RenditionState.READY, RenditionState.FAILED}),
-    RenditionState.READY: frozenset(),
+    RenditionState.READY: frozenset({RenditionState.DROPPED}),
     RenditionState.FAILED: frozenset({RenditionState.QUEUED}),  # its owner asks again
+    RenditionState.DROPPED: frozenset({RenditionState.QUEUED}),
 }
 
 

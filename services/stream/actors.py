@@ -13,6 +13,8 @@ actors = bus.Actors("stream")
 
 actors.on(events.MediaReceived)(deliverables.received)
 actors.on(events.RenditionReady)(deliverables.clip_ready)
+actors.on(events.OriginalDropped)(deliverables.original_dropped)
+actors.on(events.RenditionDropped)(deliverables.clip_dropped)
 actors.on(events.MediaChanged)(deliverables.changed)
 actors.on(events.MediaDeleted)(deliverables.forget)
 actors.every(600)(tidying.tidy)

@@ -10,6 +10,7 @@ from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, Text, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from libs import database
+from libs.web.problems import Gone, Problem
 
 __all__ = ["Appearance", "Base", "Deliverable", "Grant", "Play", "Share", "Visibility"]
 
@@ -57,6 +58,22 @@ class Deliverable(Base):
     width: Mapped[int]  # 0 where there is no picture
     height: Mapped[int]
     duration: Mapped[float]  # seconds
+    dropped_at: Mapped[datetime | None]  # since when the file is gone, as the platform's rules say; links live on
+
+    @property
+    def dropped(self) -> Problem | None:
+        """Why there is nothing to play, if so."""
+        if self.dropped_at is None:
+            return None
+        if self.kind == "original":
+            return Gone(
+                "The original of this recording was kept for as long as this platform's rules say, and is gone.",
+                code="original_dropped",
+            )
+        return Gone(
+            "The file of this clip was kept for as long as this platform's rules say, and is gone. Render it again.",
+            code="rendition_dropped",
+        )
 
     appearance: Mapped[Appearance] = relationship(lazy="joined", innerjoin=True)
 

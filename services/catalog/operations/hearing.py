@@ -12,7 +12,7 @@ from libs import database
 from libs.bus import Delivery
 from libs.contracts import events
 from services.catalog import projection, queries
-from services.catalog.facts import noted
+from services.catalog.facts import noted, was_dropped
 from services.catalog.models import Media
 from services.catalog.operations.announcing import announce
 from services.catalog.projection import Clip, Clips
@@ -80,7 +80,8 @@ def changed(session: Session, media: Media) -> None:
 def _clips(session: Session, recording: Media) -> Clips:
     session.flush()
     rows = queries.clips_of(session, recording.id)
-    return Clips([Clip(found=is_found(row), stage=projection.clip_stage(row.facts)) for row in rows], recording.dropped)
+    clips = [Clip(is_found(row), projection.clip_stage(row.facts), was_dropped(row.facts)) for row in rows]
+    return Clips(clips, recording.dropped)
 
 
 def is_found(clip: Media) -> bool:

@@ -171,4 +171,5 @@ def _reply(recording: Recording, entry: Original) -> OriginalReply:
         width=entry.width,
         height=entry.height,
         fps=entry.fps,
+        dropped_at=entry.dropped_at,
     )

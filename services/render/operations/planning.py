@@ -8,13 +8,13 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from libs import bus, database, disk, web
-from libs.bus import Delivery
+from libs.bus import Delivery, JobFailed
 from libs.contracts import events
 from libs.contracts.media import Original, Preset
 from libs.contracts.moments import Moment, Moments
 from libs.telemetry import log
 from libs.web import UNKEYED, Once
-from libs.web.problems import Conflict, NotFound, Unusable
+from libs.web.problems import Conflict, Gone, NotFound, Unusable
 from services.render import plans, presets, queries
 from services.render.models import Clip, Rendition
 from services.render.plans import Plan
@@ -23,6 +23,12 @@ from services.render.states import RenditionState
 
 RENDER = "render"
 SOMEBODY_WAITS = 10  # priority of what a person asked for by hand
+
+NO_ORIGINAL = JobFailed(
+    "original_dropped",
+    "The original of this recording was kept for as long as this platform's rules say, and is gone. Its transcript and its "
+    "clips stay, but nothing new can be cut from it.",
+)
 
 Shown = dict[str, Any]
 """A clip as its owner sees it."""
@@ -48,7 +54,7 @@ def highlights_ready(event: events.HighlightsReady, delivery: Delivery) -> None:
             end = min(moment.end, original.duration)
             plan = plans.make(original, moment.start, end, preset, moment.title)
             if queries.alike(session, plan) is None:
-                _plan(session, plan, original.owner_id, moment.title, moment)
+                _plan(session, plan, original, moment.title, moment)
 
 
 def plan_by_hand(
@@ -62,8 +68,8 @@ def plan_by_hand(
 ) -> dict[str, Any]:
     """Plan a clip of one's own recording; the same plan is the same clip, however often it is asked for.
 
-    Raises NotFound for a foreign or missing recording, Unusable (``out_of_bounds``, ``too_short``, ``too_long``), Conflict,
-    and DiskShort.
+    Raises NotFound for a foreign or missing recording, Gone where its original was dropped, Unusable (``out_of_bounds``,
+    ``too_short``, ``too_long``), Conflict, and DiskShort.
     """
     answered = once.already(Shown)
     if answered is not None:
@@ -72,6 +78,8 @@ def plan_by_hand(
     original = _original(media_id)
     if original.owner_id != by:
         raise NotFound
+    if original.dropped_at is not None:
+        raise Gone(NO_ORIGINAL.detail, code=NO_ORIGINAL.code)
     chosen = preset or presets.default(has_video=original.has_video)
     _check_bounds(original, start, end, TARGETS[chosen])
     name = title or f"{original.title} · {_minutes(start)}-{_minutes(end)}"
@@ -82,7 +90,7 @@ def plan_by_hand(
             return known
         if queries.locked(session, media_id).deleted_at is not None:
             raise NotFound
-        clip = queries.planned(session, plan) or _plan(session, plan, by, name, priority=SOMEBODY_WAITS)
+        clip = queries.planned(session, plan) or _plan(session, plan, original, name, priority=SOMEBODY_WAITS)
         return once.remember(session, clip.public())
 
 
@@ -107,21 +115,27 @@ def clips(by: UUID, media_id: UUID | None, after: UUID | None, limit: int) -> di
 
 
 def retry(clip_id: UUID, by: UUID, once: Once = UNKEYED) -> dict[str, Any]:
-    """Render again what failed. Raises NotFound, DiskShort, or Conflict where nothing failed or trying again can't help."""
+    """Render again what failed, or was dropped.
+
+    Raises NotFound, DiskShort, or Conflict where there is nothing to render or trying again can't help.
+    """
     disk.require()
     with database.transaction() as session:
         known = once.remembered(session, Shown)
         if known is not None:
             return known
-        found = queries.clip(session, clip_id, by)
+        found = queries.clip(session, clip_id, by, hold=True)
         if found is None:
             raise NotFound
         failed = [rendition for rendition in found.renditions if rendition.state == RenditionState.FAILED]
-        if not failed:
+        dropped = [rendition for rendition in found.renditions if rendition.state == RenditionState.DROPPED]
+        if not failed and not dropped:
             raise Conflict("Nothing about this clip failed, so there is nothing to retry.", code="not_failed")
-        if not bus.retry(session, subject=clip_id, kind=RENDER):
+        if failed and not bus.retry(session, subject=clip_id, kind=RENDER):
             raise Conflict(f"Trying again would not help: {failed[0].problem_detail}", code="not_retryable")
-        for rendition in failed:
+        for rendition in dropped:
+            _enqueue(session, found, rendition, SOMEBODY_WAITS)
+        for rendition in [*failed, *dropped]:
             rendition.to(RenditionState.QUEUED)
             bus.publish(session, progress_of(rendition, found, 0.0))
         return once.remember(session, found.public())
@@ -153,13 +167,13 @@ def failure_of(rendition: Rendition, of: Clip) -> events.RenditionFailed:
 
 
 def _plan(
-    session: Session, plan: Plan, owner_id: UUID, title: str, moment: Moment | None = None, priority: int = 0
+    session: Session, plan: Plan, original: Original, title: str, moment: Moment | None = None, priority: int = 0
 ) -> Clip:
-    """Write down a clip and its file to be, tell of it, queue the work. A span that its frame can't take fails at once."""
+    """Write down a clip and its file to be, tell of it, queue the work. What can't be rendered fails at once."""
     made = Clip(
         id=database.new_id(),
         media_id=plan.media_id,
-        owner_id=owner_id,
+        owner_id=original.owner_id,
         title=title,
         start=plan.start,
         end=plan.end,
@@ -175,14 +189,18 @@ def _plan(
     session.flush()
     session.refresh(made, ["created_at"])
     bus.publish(session, _planned(made, rendition))
-    unfit = _unfit(plan.duration, TARGETS[plan.preset])
+    unfit = NO_ORIGINAL if original.dropped_at else _unfit(plan.duration, TARGETS[plan.preset])
     if unfit is not None:
         rendition.fail(unfit.code, unfit.detail)
         bus.publish(session, failure_of(rendition, made))
     else:
-        params = {"rendition_id": str(rendition.id)}
-        bus.enqueue(session, kind=RENDER, subject=made.id, owner=owner_id, params=params, priority=priority)
+        _enqueue(session, made, rendition, priority)
     return made
+
+
+def _enqueue(session: Session, of: Clip, rendition: Rendition, priority: int) -> None:
+    params = {"rendition_id": str(rendition.id)}
+    bus.enqueue(session, kind=RENDER, subject=of.id, owner=of.owner_id, params=params, priority=priority)
 
 
 def _planned(made: Clip, rendition: Rendition) -> events.ClipPlanned:

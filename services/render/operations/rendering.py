@@ -24,7 +24,7 @@ from libs.web.problems import NotFound
 from services.render import queries
 from services.render.engines import renderer
 from services.render.models import MIME, Clip, Rendition
-from services.render.operations.planning import failure_of, progress_of
+from services.render.operations.planning import NO_ORIGINAL, failure_of, progress_of
 from services.render.presets import TARGETS
 from services.render.settings import settings
 from services.render.states import RenditionState
@@ -37,6 +37,8 @@ def render(lease: Lease) -> None:
     """Render one rendition and make it visible. Running it again, from any point, ends with the same one rendition."""
     clip = _begin(lease)
     original = _original(clip.media_id)
+    if original.dropped_at is not None:
+        raise JobFailed(NO_ORIGINAL.code, NO_ORIGINAL.detail)
     transcript = _transcript(clip.media_id)
     plan = clip.planned()
     disk.require()

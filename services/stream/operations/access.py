@@ -39,6 +39,8 @@ def shared(token: str) -> Shared:
         if found is None:
             raise Lapsed
         share, deliverable = found
+        if deliverable.dropped_at is not None:
+            raise Lapsed
         return Shared(share.id, deliverable)
 
 
@@ -50,7 +52,7 @@ def granted(token: str) -> Deliverable:
         if found is None:
             raise Lapsed
         grant, deliverable = found
-        if not _may_see(grant, deliverable):
+        if deliverable.dropped_at is not None or not _may_see(grant, deliverable):
             raise Lapsed
         return deliverable
 

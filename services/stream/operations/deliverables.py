@@ -6,7 +6,7 @@ import re
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, delete, or_, select
+from sqlalchemy import and_, delete, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -14,7 +14,7 @@ from libs import bus, database
 from libs.contracts import events
 from services.stream.models import Appearance, Deliverable
 
-__all__ = ["changed", "clip_ready", "forget", "received"]
+__all__ = ["changed", "clip_dropped", "clip_ready", "forget", "original_dropped", "received"]
 
 _PLAYABLE = re.compile(r"(?:audio|video)/[a-z0-9][a-z0-9.+-]*")
 _UNKNOWN = "application/octet-stream"
@@ -61,6 +61,20 @@ def clip_ready(event: events.RenditionReady, delivery: bus.Delivery) -> None:
             )
 
 
+def original_dropped(event: events.OriginalDropped, delivery: bus.Delivery) -> None:
+    """The bytes of a recording are gone; the recording is not."""
+    with database.transaction() as session:
+        if delivery.first(session):
+            _drop(session, event.media_id, event.object_key)
+
+
+def clip_dropped(event: events.RenditionDropped, delivery: bus.Delivery) -> None:
+    """The file of a clip is gone. Links to it play again once it is rendered again."""
+    with database.transaction() as session:
+        if delivery.first(session):
+            _drop(session, event.clip_id, event.object_key)
+
+
 def changed(event: events.MediaChanged, delivery: bus.Delivery) -> None:
     """The owner renamed it, or changed who may see it. Of two changes the later one stands, whichever comes first."""
     change = {"title": event.title, "visibility": event.visibility, "changed_by": delivery.event_id}
@@ -104,6 +118,7 @@ def _appears(session: Session, media_id: UUID, title: str) -> bool:
 
 def _put(session: Session, **facts: Any) -> None:
     """Write a deliverable. An older rendering never replaces a newer one (ids are in the order of making)."""
+    facts["dropped_at"] = None
     new = insert(Deliverable).values(**facts)
     session.execute(
         new.on_conflict_do_update(
@@ -111,6 +126,15 @@ def _put(session: Session, **facts: Any) -> None:
             set_={name: new.excluded[name] for name in facts if name != "media_id"},
             where=or_(Deliverable.rendition_id.is_(None), Deliverable.rendition_id <= new.excluded.rendition_id),
         )
+    )
+
+
+def _drop(session: Session, media_id: UUID, object_key: str) -> None:
+    """Note that a file is gone, unless a newer one took its place: keys are never used twice."""
+    session.execute(
+        update(Deliverable)
+        .where(Deliverable.media_id == media_id, Deliverable.object_key == object_key)
+        .values(dropped_at=database.now())
     )
 
 

@@ -32,13 +32,18 @@ class Playback:
 
 
 def grant(media_id: UUID, by: Principal) -> Playback:
-    """Let the owner, or anybody if it is public, play a recording or clip for a while. Raises NotFound for all others."""
+    """Let the owner, or anybody if it is public, play a recording or clip for a while.
+
+    Raises NotFound for all others, and Gone where the file was dropped.
+    """
     viewer = by.require("read") if by.acting else None
     lifetime = timedelta(seconds=settings().playback_lifetime)
     with database.transaction() as session:
         found = queries.visible_to(session, media_id, viewer)
         if found is None:
             raise NotFound
+        if found.dropped is not None:
+            raise found.dropped
         made = Grant(media_id=media_id, viewer_id=viewer, expires_at=queries.ends_in(session, lifetime))
         session.add(made)
         session.flush()

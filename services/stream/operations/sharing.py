@@ -34,15 +34,18 @@ class ShareLink:
 
 
 def share(media_id: UUID, expires_in: int | None, by: Principal, once: Once = UNKEYED) -> ShareLink:
-    """Make a link to a recording or clip of the caller's, valid for ``expires_in`` seconds. Raises NotFound, Conflict."""
+    """Make a link to a recording or clip of the caller's, valid for ``expires_in`` seconds. Raises NotFound, Gone."""
     owner = by.require("write")
     lifetime = timedelta(seconds=expires_in or settings().share_lifetime)
     with database.transaction() as session:
         known = once.remembered(session, ShareLink)
         if known is not None:
             return known
-        if queries.deliverable_of(session, media_id, owner) is None:
+        found = queries.deliverable_of(session, media_id, owner)
+        if found is None:
             raise NotFound
+        if found.dropped is not None:
+            raise found.dropped
         made = Share(media_id=media_id, owner_id=owner, expires_at=queries.ends_in(session, lifetime))
         session.add(made)
         session.flush()

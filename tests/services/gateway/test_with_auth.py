@@ -55,3 +55,30 @@ def test_an_api_key_opens_what_its_scopes_say(client: httpx.Client, services: di
     assert client.get("/api/v1/clips", headers=client_key).status_code == 200
     assert services["render"].seen[-1].principal.scopes == {"read"}
     assert client.post("/api/v1/clips", json={}, headers=client_key).json()["code"] == "missing_scope"
+
+
+def test_only_an_administrator_reaches_the_rules_of_the_platform(
+    start: Callable[..., UnderTest], services: dict[str, Service], connect: Connect
+) -> None:
+    auth = start("auth", CLIPSTEAD_ADMIN_BOOTSTRAP_EMAIL=PERSON["email"])
+    urls = {name: service.url for name, service in services.items()} | {"auth": auth.url}
+    admin, user = connect(service_urls=urls), connect(service_urls=urls)
+    rules = {"originals": 30, "renditions": None, "imports": None}
+
+    assert user.get("/api/v1/admin/retention").status_code == 401
+    user.post("/api/v1/auth/sign-up", json=PERSON | {"email": "eve@example.org"}).raise_for_status()
+    csrf = {"X-CSRF-Token": user.get("/api/v1/session").json()["csrf_token"]}
+    for refused in (
+        user.get("/api/v1/admin/retention"),
+        user.put("/api/v1/admin/retention", json=rules, headers=csrf),
+    ):
+        assert (refused.status_code, refused.json()["code"]) == (403, "missing_scope")
+    assert not services["catalog"].seen
+
+    admin.post("/api/v1/auth/sign-up", json=PERSON).raise_for_status()
+    session = admin.get("/api/v1/session").json()
+    assert "admin" in session["user"]["scopes"]
+    assert admin.put("/api/v1/admin/retention", json=rules).status_code == 403, "no other site sets them"
+    csrf = {"X-CSRF-Token": session["csrf_token"]}
+    assert admin.put("/api/v1/admin/retention", json=rules, headers=csrf).status_code == 200
+    assert "admin" in services["catalog"].seen[-1].principal.scopes
