@@ -83,7 +83,8 @@ def _check_rights(route: Route, caller: Caller) -> None:
         if route.who is Who.SOMEBODY and not route.closes:
             raise Unauthenticated("Sign in, or send an API key.", headers={"WWW-Authenticate": "Bearer"})
     elif route.scope is not None and route.scope not in caller.identity.scopes:
-        raise Forbidden(f"This API key lacks the scope “{route.scope}”.", code="missing_scope")
+        lacking = "Your account" if caller.identity.session_id is not None else "This API key"
+        raise Forbidden(f"{lacking} lacks the scope “{route.scope}”.", code="missing_scope")
 
 
 def has_body(headers: Headers) -> bool:

@@ -22,7 +22,7 @@ __all__ = ["Clip", "Run", "collect", "process", "stage_seconds"]
 
 SETTLING = 15.0  # seconds in which every part of the platform has heard of a new clip
 
-FINISHED = {"ready", "failed", "rejected"}
+FINISHED = {"ready", "failed", "rejected", "dropped"}
 PAGE = 50
 LONGEST_NAME = 80  # characters
 

@@ -52,7 +52,8 @@ class Principal:
         if scope not in self.scopes:
             from libs.web.problems import Forbidden
 
-            raise Forbidden(f"This API key lacks the scope “{scope}”.", code="missing_scope")
+            lacking = "Your account" if self.session_id is not None else "This API key"
+            raise Forbidden(f"{lacking} lacks the scope “{scope}”.", code="missing_scope")
         return user
 
 

@@ -20,7 +20,8 @@ export type Status =
   | 'rendering'
   | 'ready'
   | 'failed'
-  | 'rejected';
+  | 'rejected'
+  | 'dropped'; // of a clip: its file was kept for as long as the platform's rules say
 
 export type StageName = 'receive' | 'check' | 'transcribe' | 'find' | 'render';
 export type StageState = 'waiting' | 'running' | 'done' | 'failed' | 'skipped';
@@ -92,6 +93,8 @@ export interface Media {
   files: Rendition[];
   stages: Stage[];
   origin: { kind: 'upload' | 'import'; filename: string; url: string } | null;
+  /** Since when a recording's own file is gone, as the platform's rules say; all else stays. */
+  original_dropped_at: string | null;
   version: number;
   /** When it will be deleted, if its owner set a time. */
   expires_at: string | null;

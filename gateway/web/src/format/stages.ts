@@ -20,11 +20,12 @@ export const STATUS_TITLES: Record<Status, string> = {
   ready: 'Ready',
   failed: 'Needs attention',
   rejected: 'Rejected',
+  dropped: 'File removed',
 };
 
 /** Whether the platform is still at work on it. */
 export function working(media: Media): boolean {
-  return !['ready', 'failed', 'rejected'].includes(media.status);
+  return !['ready', 'failed', 'rejected', 'dropped'].includes(media.status);
 }
 
 /** The stage at work now, if any. */

@@ -32,7 +32,8 @@ export function Poster({ media, fallback }: PosterProps) {
 }
 
 function hasPicture(media: Media): boolean {
-  return media.kind === 'clip' ? media.status === 'ready' : media.media_type === 'video' && media.status !== 'rejected';
+  if (media.kind === 'clip') return media.status === 'ready';
+  return media.media_type === 'video' && media.status !== 'rejected' && !media.original_dropped_at;
 }
 
 /** One of six pictures, always the same for the same id. */

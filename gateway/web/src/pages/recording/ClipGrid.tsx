@@ -44,9 +44,11 @@ export function ClipGrid({ media, clips, error, onOpen, onMake }: ClipGridProps)
         <h2 id="clips-title">
           Clips <span className="count">{inOrder.length > 0 ? inOrder.length : ''}</span>
         </h2>
-        <button type="button" className="button button-small" onClick={() => makeHere(duration)}>
-          <Icon name="plus" size={16} /> New clip
-        </button>
+        {!media.original_dropped_at && (
+          <button type="button" className="button button-small" onClick={() => makeHere(duration)}>
+            <Icon name="plus" size={16} /> New clip
+          </button>
+        )}
       </header>
       <Trouble what="The clips are" error={error} stale={clips !== undefined} />
       {inOrder.length === 0 ? (
@@ -58,7 +60,7 @@ export function ClipGrid({ media, clips, error, onOpen, onMake }: ClipGridProps)
       ) : (
         <ul className="clip-grid" data-testid="clips">
           {inOrder.map((clip) => (
-            <ClipCard key={clip.id} clip={clip} onOpen={() => onOpen(clip)} />
+            <ClipCard key={clip.id} clip={clip} renewable={!media.original_dropped_at} onOpen={() => onOpen(clip)} />
           ))}
         </ul>
       )}
@@ -66,7 +68,14 @@ export function ClipGrid({ media, clips, error, onOpen, onMake }: ClipGridProps)
   );
 }
 
-function ClipCard({ clip, onOpen }: { clip: Media; onOpen: () => void }) {
+interface ClipCardProps {
+  clip: Media;
+  /** Whether a file that was removed can be rendered again. */
+  renewable: boolean;
+  onOpen: () => void;
+}
+
+function ClipCard({ clip, renewable, onOpen }: ClipCardProps) {
   const remove = useDelete();
   const preset = usePresetLabel(clip.preset);
   const ready = clip.status === 'ready';
@@ -105,14 +114,20 @@ function ClipCard({ clip, onOpen }: { clip: Media; onOpen: () => void }) {
             </Menu>
           </div>
         ) : (
-          <ClipState clip={clip} onDelete={() => remove(clip)} />
+          <ClipState clip={clip} renewable={renewable} onDelete={() => remove(clip)} />
         )}
       </div>
     </li>
   );
 }
 
-function ClipState({ clip, onDelete }: { clip: Media; onDelete: () => void }) {
+interface ClipStateProps {
+  clip: Media;
+  renewable: boolean;
+  onDelete: () => void;
+}
+
+function ClipState({ clip, renewable, onDelete }: ClipStateProps) {
   const retry = useAction(() => retryClip(clip.id));
   const stage = running(clip);
   if (clip.status === 'failed') {
@@ -122,6 +137,21 @@ function ClipState({ clip, onDelete }: { clip: Media; onDelete: () => void }) {
         <button type="button" className="button button-small" disabled={retry.pending} onClick={() => retry.run(undefined)}>
           <Icon name="retry" size={14} /> Try again
         </button>
+        <button type="button" className="button button-small button-quiet" onClick={onDelete}>
+          Delete
+        </button>
+      </div>
+    );
+  }
+  if (clip.status === 'dropped') {
+    return (
+      <div className="clip-dropped">
+        <p>Its file was kept for as long as this platform’s rules say.</p>
+        {renewable && (
+          <button type="button" className="button button-small" disabled={retry.pending} onClick={() => retry.run(undefined)}>
+            <Icon name="retry" size={14} /> Render again
+          </button>
+        )}
         <button type="button" className="button button-small button-quiet" onClick={onDelete}>
           Delete
         </button>

@@ -40,7 +40,7 @@ export function MomentList({ media, moments, error, onMake }: MomentListProps) {
       ) : (
         <ol className="moment-list">
           {moments.map((moment) => (
-            <MomentItem key={moment.id} moment={moment} onMake={() => onMake(moment)} />
+            <MomentItem key={moment.id} moment={moment} onMake={media.original_dropped_at ? null : () => onMake(moment)} />
           ))}
         </ol>
       )}
@@ -53,7 +53,13 @@ function waitingFor(media: Media, moments: Moment[] | undefined): string {
   return moments ? 'None were found. Look again with other words.' : 'Loading…';
 }
 
-function MomentItem({ moment, onMake }: { moment: Moment; onMake: () => void }) {
+interface MomentItemProps {
+  moment: Moment;
+  /** Null where there is no original any more, to play or to cut from. */
+  onMake: (() => void) | null;
+}
+
+function MomentItem({ moment, onMake }: MomentItemProps) {
   const player = usePlayer();
   const percent = Math.round(moment.score * 100);
   return (
@@ -82,14 +88,16 @@ function MomentItem({ moment, onMake }: { moment: Moment; onMake: () => void }) 
           </dl>
           <blockquote>{moment.text}</blockquote>
         </details>
-        <div className="moment-actions">
-          <button type="button" className="button button-small" onClick={() => player.playSpan(moment.start, moment.end)}>
-            <Icon name="play" size={14} /> Play this span
-          </button>
-          <button type="button" className="button button-small" onClick={onMake}>
-            <Icon name="clip" size={16} /> Make clip
-          </button>
-        </div>
+        {onMake && (
+          <div className="moment-actions">
+            <button type="button" className="button button-small" onClick={() => player.playSpan(moment.start, moment.end)}>
+              <Icon name="play" size={14} /> Play this span
+            </button>
+            <button type="button" className="button button-small" onClick={onMake}>
+              <Icon name="clip" size={16} /> Make clip
+            </button>
+          </div>
+        )}
       </div>
     </li>
   );

@@ -1,6 +1,6 @@
 import { useState } from 'react';
 import type { Media, Moment } from '../../api/types';
-import { clock } from '../../format/time';
+import { clock, date } from '../../format/time';
 import { usePlayer, usePosition } from '../../media/player';
 import { usePlayback } from '../../media/queries';
 import { Trouble } from '../../ui/Away';
@@ -14,7 +14,7 @@ interface RecordingPlayerProps {
 /** Plays the recording as it was handed in, over a strip that shows where its moments lie. */
 export function RecordingPlayer({ media, moments }: RecordingPlayerProps) {
   const player = usePlayer();
-  const playable = media.media_type !== null && media.status !== 'rejected';
+  const playable = media.media_type !== null && media.status !== 'rejected' && !media.original_dropped_at;
   const { data, error, refetch } = usePlayback(media.id, playable);
   // What plays keeps its address: a fresh grant would begin from the start.
   const [kept, setKept] = useState<string | null>(null);
@@ -59,10 +59,18 @@ function Unplayable({ media, error }: { media: Media; error: Error | null }) {
       {error ? (
         <Trouble what="Playing is" error={error} />
       ) : (
-        <p>{media.status === 'rejected' ? 'There is nothing to play.' : 'It can be played once it has been received and checked.'}</p>
+        <p>{whyNot(media)}</p>
       )}
     </section>
   );
+}
+
+function whyNot(media: Media): string {
+  if (media.original_dropped_at) {
+    const when = date(media.original_dropped_at);
+    return `The original was removed on ${when}, as this platform keeps originals for a limited time. Transcript and clips stay.`;
+  }
+  return media.status === 'rejected' ? 'There is nothing to play.' : 'It can be played once it has been received and checked.';
 }
 
 function MomentStrip({ duration, moments }: { duration: number; moments: Moment[] }) {
