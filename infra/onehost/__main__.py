@@ -22,6 +22,8 @@ def parser() -> argparse.ArgumentParser:
     up.add_argument("-v", "--verbose", action="store_true", help="print what every process logs")
     up.add_argument("--owner", type=int, help=argparse.SUPPRESS)  # a process with whose end this one ends too
     commands_.add_parser("down", help="stop the platform")
+    restart = commands_.add_parser("restart", help="restart processes one after the other, without a failed request")
+    restart.add_argument("process", nargs="*", help="which; all but the servers if left out")
     status = commands_.add_parser("status", help="what runs, and how it is")
     status.add_argument("--json", action="store_true", help="one JSON document")
     logs = commands_.add_parser("logs", help="what the processes say")

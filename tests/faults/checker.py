@@ -75,7 +75,7 @@ def _result(world: World, recording: Recording, view: dict[str, Any]) -> Iterabl
 
 def _excused(problem: dict[str, Any] | None) -> bool:
     """Whether a failure is a promised one: three interruptions, each of them ours, or too little speech for a clip."""
-    return problem is not None and problem["code"] in {"interrupted", "no_moments"}
+    return problem is not None and problem["code"] in {"interrupted", "no_moments", "no_speech"}
 
 
 def _of_clip(recording: Recording, clip: Clip, views: dict[str, Any]) -> Iterable[str]:
