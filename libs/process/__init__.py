@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import select
 import signal
 import socket
@@ -50,6 +51,9 @@ MOST_STDOUT = 64 * 1024 * 1024  # bytes; more than that is a child gone wild
 GRACE = 2.0  # seconds between SIGTERM and SIGKILL
 TICK = 0.25  # seconds between looks at deadline, stall and cancel
 TASKS = 1024  # processes and threads of one child, where they can be counted by themselves
+_QUERY = re.compile(
+    r"(?P<keep>https?://[^\s?#\"'<>]+\?)[^\s\"'<>]+", re.IGNORECASE
+)  # where links carry their signatures
 _PRIVATE = getattr(socket, "MSG_CMSG_CLOEXEC", 0)  # what we are handed is not for our other children
 OOM_SCORE = 500  # of 1000: taken before any service, after what the administrator marked with more
 
@@ -349,7 +353,8 @@ class _Outputs:
 
     @property
     def stderr(self) -> str:
-        return redact(b"".join(self._last_words)[-KEPT_STDERR:].decode(errors="replace"))
+        kept = b"".join(self._last_words)[-KEPT_STDERR:].decode(errors="replace")
+        return redact(_QUERY.sub(lambda found: found["keep"] + "…", kept))
 
 
 class _Lifeline:

@@ -189,7 +189,8 @@ def test_a_pulse_keeps_a_silent_child_alive_for_as_long_as_it_beats() -> None:
 
 
 def test_every_ending_has_the_last_words_without_secrets() -> None:
-    words = "import sys,time; print('http://import:hunter2secret@127.0.0.1:9/x', file=sys.stderr, flush=True); "
+    said = "http://import:hunter2secret@127.0.0.1:9/x https://cdn/v.mp4?e=1&sig=s1gned"
+    words = f"import sys,time; print({said!r}, file=sys.stderr, flush=True); "
     endings: list[tuple[type[process.ChildError], str, dict[str, Any]]] = [
         (process.ChildFailed, "sys.exit(1)", {}),
         (process.ChildFailed, "import os; os.kill(os.getpid(), 9)", {}),
@@ -203,7 +204,9 @@ def test_every_ending_has_the_last_words_without_secrets() -> None:
         with pytest.raises(kind) as caught:
             process.run([*PYTHON, words + end], **{"deadline": 20, **limits})
         assert "import:" in caught.value.stderr, end
+        assert "cdn/v.mp4" in caught.value.stderr, end
         assert "hunter2secret" not in caught.value.stderr, end
+        assert "s1gned" not in caught.value.stderr, end
     looks: list[int] = []
     with pytest.raises(process.ChildCancelled) as cancelled:
         process.run(
@@ -213,7 +216,7 @@ def test_every_ending_has_the_last_words_without_secrets() -> None:
 
 
 def test_a_signal_is_told_by_its_name() -> None:
-    with pytest.raises(process.ChildFailed, match="SIGKILL.*memory") as caught:
+    with pytest.raises(process.ChildFailed, match=r"SIGKILL.*memory") as caught:
         process.run([*PYTHON, "import os; os.kill(os.getpid(), 9)"], deadline=10)
     assert caught.value.status == -signal.SIGKILL
 

@@ -25,10 +25,11 @@ def handle(request: dict[str, Any], tell: child.Tell) -> dict[str, Any]:
         codecs = {stream.codec_context.name for stream in streams}
         with av.open(request["target"], "w", format="mp4" if codecs <= _MP4_CODECS else "matroska") as target:
             copies = [target.add_stream_from_template(stream) for stream in streams]
-            for copy, packet in _in_order(sources, streams, copies):
+            for number, (copy, packet) in enumerate(_in_order(sources, streams, copies)):
                 packet.stream = copy
                 target.mux(packet)
-                tell({})
+                if number % 500 == 0:
+                    tell({"packets": number})
     except av.error.FFmpegError as error:
         raise child.Refuse(
             "import_failed", "The pictures and the sound of this recording don't fit together."

@@ -91,7 +91,7 @@ def _refuse(lease: Lease, reason: Unusable) -> None:
         recording = queries.locked(session, lease.subject)
         if recording is not None and recording.standing is State.CHECKING:
             intake.reject(session, recording, reason.code, reason.detail)
-        lease.finish(session)
+        lease.finish(session, last_words=reason.stderr)
     parts.remove(lease.subject)
 
 

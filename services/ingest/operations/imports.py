@@ -124,7 +124,9 @@ def fetch_recording(lease: Lease) -> None:
     except TryAgain as trouble:
         if lease.job.failures + 1 < ATTEMPTS:
             raise
-        _give_up(lease, Refused("import_failed", f"{trouble} It was tried {ATTEMPTS} times."))
+        last = Refused("import_failed", f"{trouble} It was tried {ATTEMPTS} times.")
+        last.stderr = trouble.stderr
+        _give_up(lease, last)
         return
     span = EngineSpan(engine="yt-dlp", started_at=started, seconds=round(time.monotonic() - clock, 3))
     _hand_over(lease, found, span)
@@ -151,7 +153,9 @@ def _policy(cap: int) -> Policy:
 def _in_context(refusal: Refused, cap: int) -> Refused:
     """A cap that the disk set, and not the rules, is to be told as what it is."""
     if refusal.code == "import_too_large" and cap < settings().max_import_size:
-        return Refused("insufficient_storage", "There is not enough room on the server for this recording right now.")
+        told = Refused("insufficient_storage", "There is not enough room on the server for this recording right now.")
+        told.stderr = refusal.stderr
+        return told
     return refusal
 
 
@@ -182,7 +186,7 @@ def _give_up(lease: Lease, refusal: Refused) -> None:
         recording = queries.locked(session, lease.subject)
         if recording is not None and recording.standing is State.IMPORTING:
             intake.reject(session, recording, refusal.code, refusal.detail)
-        lease.finish(session)
+        lease.finish(session, last_words=refusal.stderr)
     parts.remove(lease.subject)
 
 
