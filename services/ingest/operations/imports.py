@@ -153,9 +153,7 @@ def _policy(cap: int) -> Policy:
 def _in_context(refusal: Refused, cap: int) -> Refused:
     """A cap that the disk set, and not the rules, is to be told as what it is."""
     if refusal.code == "import_too_large" and cap < settings().max_import_size:
-        told = Refused("insufficient_storage", "There is not enough room on the server for this recording right now.")
-        told.stderr = refusal.stderr
-        return told
+        return Refused("insufficient_storage", "There is not enough room on the server for this recording right now.")
     return refusal
 
 
