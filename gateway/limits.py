@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,12 +14,16 @@ from prometheus_client import Counter, Gauge
 from redis.asyncio import BlockingConnectionPool
 from redis.exceptions import RedisError
 
+from libs.patience import Breaker
 from libs.telemetry import log
 
 REFUSED = Counter("gateway_rate_limited", "Requests refused by a rate limit.", ["limit"])
 ALONE = Gauge("gateway_rate_limits_in_memory", "1 while Redis is away and every gateway counts for itself.")
 
-_PAUSE = 5.0  # seconds without Redis after it failed, so that requests don't each wait for it
+# A request is counted twice at most, so that a Redis that hangs or is slow costs it twice this, and soon nothing.
+_PATIENCE = 0.2  # seconds
+_FAILURES = 2  # in a row; one alone may be a hiccup
+_REST = 5.0  # seconds without Redis after that; then one request looks whether it is back
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +62,9 @@ class Limits:
         )
         self._shared = SlidingWindowCounterRateLimiter(storage)
         self._own = SlidingWindowCounterRateLimiter(MemoryStorage())
-        self._alone_until = 0.0
+        self._breaker = Breaker(_FAILURES, _REST)
         self._alone = False
+        ALONE.set(0)
 
     async def refuse(self, limit: str, caller: str) -> Refusal | None:
         """Count a request of a caller. Returns why it is refused, or None if it may pass."""
@@ -74,11 +80,12 @@ class Limits:
         await self._pool.disconnect()
 
     async def _hit(self, rate: RateLimitItem, *key: str) -> int | None:
-        """Count; seconds to wait if that was one too many."""
-        if time.monotonic() >= self._alone_until:
+        """Count; seconds to wait if that was one too many. Redis being away lets nobody through uncounted."""
+        if self._breaker.admits(time.monotonic()):
             try:
-                wait = await _counted(self._shared, rate, key)
-            except (RedisError, OSError) as error:
+                async with asyncio.timeout(_PATIENCE):
+                    wait = await _counted(self._shared, rate, key)
+            except (RedisError, OSError) as error:  # full, gone, slow or hung: TimeoutError is an OSError
                 self._lost(error)
             else:
                 self._found()
@@ -86,13 +93,14 @@ class Limits:
         return await _counted(self._own, rate, key)
 
     def _lost(self, error: Exception) -> None:
-        self._alone_until = time.monotonic() + _PAUSE
-        if not self._alone:
+        self._breaker.failed(time.monotonic())
+        if self._breaker.failures >= _FAILURES and not self._alone:
             self._alone = True
             ALONE.set(1)
-            log.warning("Redis is away (%s); rate limits count in this process alone", error)
+            log.warning("Redis is away (%r); rate limits count in this process alone", error)
 
     def _found(self) -> None:
+        self._breaker.succeeded()
         if self._alone:
             self._alone = False
             ALONE.set(0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterable, Iterable, Mapping
-from dataclasses import dataclass
 from json import dumps, loads
 from typing import Any
 
@@ -13,6 +12,7 @@ from prometheus_client import Counter, Gauge
 
 from gateway.failures import BrokenReply, Down, Slow
 from gateway.headers import Headers
+from libs.patience import Breaker
 from libs.telemetry import correlation_id
 from libs.web.problems import Problem
 
@@ -22,37 +22,6 @@ OPEN = Gauge("gateway_breaker_open", "1 while a service is given a rest after fa
 # Well below the 75 s of libs.web: a connection must not be taken up again just as the service lets go of it.
 _KEEPALIVE = 20.0  # seconds
 _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
-
-
-@dataclass(slots=True)
-class Breaker:
-    """Stops calling a service that can't be reached: after ``threshold`` failures in a row it rests for ``rest`` seconds.
-
-    Then one request may try. A service that merely answers slowly, or with errors, is not the breaker's business.
-    """
-
-    threshold: int = 5
-    rest: float = 2.0  # seconds
-    failures: int = 0
-    closed_from: float = 0.0  # monotonic clock
-
-    def admits(self, now: float) -> bool:
-        """Whether a request may go out. After a rest, admits one and waits for what becomes of it."""
-        if self.failures < self.threshold:
-            return True
-        if now < self.closed_from:
-            return False
-        self.closed_from = now + self.rest
-        return True
-
-    def succeeded(self) -> None:
-        """The service was reached."""
-        self.failures = 0
-
-    def failed(self, now: float) -> None:
-        """The service was not reached."""
-        self.failures += 1
-        self.closed_from = now + self.rest
 
 
 class Upstream:

@@ -20,6 +20,7 @@ from libs.bus.outbox import wake
 from libs.bus.states import ENDED, JobState
 from libs.bus.tables import inbox, jobs
 from libs.database import new_id, now
+from libs.patience import backoff
 from libs.telemetry import correlation_id
 
 __all__ = [
@@ -35,6 +36,8 @@ __all__ = [
     "heartbeat",
     "jobs_of",
     "lapsed",
+    "postpone",
+    "postponement",
     "release",
     "requeue",
     "retry",
@@ -43,6 +46,8 @@ __all__ = [
 
 KEPT_DAYS = 30  # of ended jobs and of receipts
 MOST_INTERRUPTIONS = 3  # then a job is quarantined
+FIRST_POSTPONEMENT, LONGEST_POSTPONEMENT = 2.0, 60.0  # seconds
+MOST_POSTPONEMENTS = 64  # then it counts as failing: about an hour
 
 
 class JobFailed(Exception):
@@ -184,6 +189,20 @@ def requeue(session: Session, job: Job, wait: float, problem: JobFailed) -> None
     _put_back(
         session, job, run_after=now() + _seconds(wait), failures=jobs.c.failures + 1, last_words=problem.last_words
     )
+
+
+def postponement(job: Job) -> float | None:
+    """Seconds to put a job back for when something that it needs is away; None once that has gone on for about an hour.
+
+    How often it was put back so is what is left of its attempts when failures and interruptions are taken off.
+    """
+    times = job.attempt - 1 - job.failures - job.interruptions
+    return backoff(times, FIRST_POSTPONEMENT, LONGEST_POSTPONEMENT) if times < MOST_POSTPONEMENTS else None
+
+
+def postpone(session: Session, job: Job, wait: float) -> None:
+    """Put a job back after an attempt that met what is nobody's fault; it counts as no failure. Raises LeaseLost."""
+    _put_back(session, job, run_after=now() + _seconds(wait))
 
 
 def release(session: Session, job: Job) -> None:

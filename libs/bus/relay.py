@@ -24,6 +24,7 @@ from libs.bus.broker import event_message, make_broker, wake_message
 from libs.bus.outbox import CHANNEL, WAKE, message_id
 from libs.contracts.events import EVENTS
 from libs.contracts.subscriptions import SERVICES, subscribers
+from libs.database import TCP
 from libs.telemetry import OUTBOX_AGE, log
 
 __all__ = ["Relay"]
@@ -56,7 +57,7 @@ class Relay:
         """Work until stopped, outliving PostgreSQL and Redis alike."""
         while not self._stopping.is_set():
             try:
-                with psycopg.connect(self._url, autocommit=True, connect_timeout=3) as connection:
+                with psycopg.connect(self._url, autocommit=True, connect_timeout=3, **TCP) as connection:
                     connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(CHANNEL)))
                     log.info("relay listens")
                     self._serve(connection)

@@ -18,7 +18,7 @@ from redis import RedisError
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from libs import database
+from libs import database, disk
 from libs.bus import jobs
 from libs.bus.actors import Actors, Delivery, Failed, Kind, Periodic
 from libs.bus.broker import IDLE_POLL, RECEIVE, WORK, events_queue, job_queue, make_broker, wake_message
@@ -26,6 +26,9 @@ from libs.bus.jobs import Job, JobFailed, LeaseLost
 from libs.bus.lease import Lease
 from libs.bus.states import ENDED, JobState
 from libs.contracts.events import EVENTS
+from libs.disk import DiskShort
+from libs.patience import TryLater
+from libs.process import ChildError
 from libs.telemetry import ERRORS, JOB_SECONDS, JOBS, correlated, log
 
 __all__ = ["Worker"]
@@ -58,7 +61,7 @@ class Worker:
         """Begin to receive and to work. Returns at once."""
         # Prometheus has to see a counter at 0, or its first step does not count.
         for kind in self._actors.kinds:
-            for outcome in (*ENDED, "retried", "released"):
+            for outcome in (*ENDED, "retried", "released", "postponed"):
                 JOBS.labels(self._actors.service, kind, outcome)
         self._dramatiq.start()
         self._keeper.start()
@@ -149,7 +152,7 @@ class Worker:
     def _after(self, kind: Kind, lease: Lease, error: Exception) -> str:
         """Decide what an attempt that raised comes to."""
         job = lease.job
-        if isinstance(error, LeaseLost | database.DatabaseUnavailable):
+        if isinstance(error, LeaseLost):
             raise error
         if lease.cancel_requested:
             problem = JobFailed("cancelled", "It was cancelled.")
@@ -160,6 +163,13 @@ class Worker:
             with database.transaction() as session:
                 jobs.release(session, job)
             return "released"
+        if isinstance(error, OSError | ChildError) and (disk.is_full(error) or disk.is_short()):
+            error = DiskShort(str(error))  # whatever it says itself: a child's own words for a full disk are many
+        if isinstance(error, TryLater) and (wait := jobs.postponement(job)) is not None:
+            log.warning("job postponed", extra={"kind": kind.name, "job_id": str(job.id), "error": str(error)})
+            with database.transaction() as session:
+                jobs.postpone(session, job, wait)
+            return "postponed"
         ERRORS.labels(self._actors.service, f"job {kind.name}").inc()
         log.exception("job attempt failed", extra={"kind": kind.name, "job_id": str(job.id)}, exc_info=error)
         last_words = str(getattr(error, "stderr", "") or "")

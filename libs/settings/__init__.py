@@ -104,6 +104,9 @@ class ServiceSettings(SharedSettings):
     database_url: SecretStr = SecretStr("")  # postgresql://role:password@host:port/clipstead
     database_pool: Annotated[int, Field(ge=1, le=100)] = 10
     storage_url: SecretStr = SecretStr("")  # file:///absolute/folder, or s3://key:secret@host:port/bucket[?secure=0]
+    disk_reserve: Annotated[int, Field(ge=0)] = (
+        1 << 30
+    )  # bytes that stay free on each disk: below, nothing new is let in
     work_dir: Path = Path()  # scratch of this service: an absolute folder, or one under <home>/work
 
     @field_validator("work_dir", mode="after")

@@ -1,6 +1,7 @@
 """One object store for originals, renditions and posters: a folder, or any S3 through the MinIO client.
 
-Keys are made by the server, immutable, and never derived from what a person typed. An object appears whole or not at all.
+Keys are made by the server, immutable, and never derived from what a person typed. An object appears whole or not at all,
+and what is read is whole or ends in StorageUnavailable: fewer bytes than there should be never look like the end.
 """
 
 from __future__ import annotations
@@ -16,9 +17,26 @@ from uuid import UUID
 
 import uuid_utils.compat
 
-__all__ = ["CHUNK", "NotStored", "StorageUnavailable", "Store", "Stored", "check_key", "configure", "new_key", "store"]
+from libs.patience import TryLater
+from libs.telemetry import log
+
+__all__ = [
+    "CHUNK",
+    "NotStored",
+    "StorageUnavailable",
+    "Store",
+    "Stored",
+    "check_key",
+    "configure",
+    "folder_of",
+    "new_key",
+    "require_size",
+    "store",
+    "tidy",
+]
 
 CHUNK = 256 * 1024  # bytes read at a time
+LEFT_OVER = 86400.0  # seconds after which an upload to the store that did not end never will
 
 _KEY = re.compile(r"[a-z0-9][a-z0-9-]*(/[a-z0-9][a-z0-9-]*)*(\.[a-z0-9]{1,8})?")
 
@@ -27,8 +45,8 @@ class NotStored(LookupError):
     """No object has this key."""
 
 
-class StorageUnavailable(Exception):
-    """The store can't be reached, or refuses. Trying again later is right."""
+class StorageUnavailable(TryLater):
+    """The store can't be reached, refuses, or has other bytes than it should have."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +62,7 @@ class Store(Protocol):
     """What every store does; ``tests/libs/test_storage.py`` is its contract."""
 
     def put(self, key: str, chunks: Iterable[bytes], content_type: str) -> Stored:
-        """Write an object from a stream of chunks. It becomes visible only when whole."""
+        """Write an object from a stream of chunks. It becomes visible only when whole, and is what was sent."""
         ...
 
     def put_file(self, key: str, path: Path, content_type: str) -> Stored:
@@ -52,7 +70,10 @@ class Store(Protocol):
         ...
 
     def read(self, key: str, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
-        """Stream ``length`` bytes from ``offset``, or to the end. Raises NotStored before the first chunk."""
+        """Stream just ``length`` bytes from ``offset``, or all to the end.
+
+        Raises NotStored before the first chunk, and StorageUnavailable where it breaks off before that many.
+        """
         ...
 
     def size(self, key: str) -> int:
@@ -67,8 +88,15 @@ class Store(Protocol):
         """All keys that begin with ``prefix``."""
         ...
 
-    def local(self, key: str) -> AbstractContextManager[Path]:
-        """The object as a local file to read, for as long as the block lasts. Raises NotStored."""
+    def local(self, key: str, size: int | None = None) -> AbstractContextManager[Path]:
+        """The object as a local file to read, for as long as the block lasts.
+
+        ``size`` is how many bytes it has to have. Raises NotStored, and StorageUnavailable for another size.
+        """
+        ...
+
+    def abort_left_over(self, older: float) -> int:
+        """Drop the parts of uploads that began ``older`` seconds ago and never ended. Returns how many uploads."""
         ...
 
 
@@ -84,6 +112,12 @@ def check_key(key: str) -> str:
     return key
 
 
+def require_size(key: str, found: int, wanted: int | None) -> None:
+    """Raise StorageUnavailable where an object, or what came of it, has another size than it should have."""
+    if wanted is not None and found != wanted:
+        raise StorageUnavailable(f"{key}: {found} bytes where {wanted} should be")
+
+
 class _Runtime:
     store: Store | None = None
 
@@ -94,10 +128,10 @@ def configure(url: str, scratch: Path) -> None:
     ``file:///absolute/folder`` or ``s3://key:secret@host:port/bucket``, with ``?secure=0`` for plain HTTP.
     """
     parts = urlsplit(url)
-    if parts.scheme == "file":
+    if (folder := folder_of(url)) is not None:
         from libs.storage.folder import FolderStore
 
-        _Runtime.store = FolderStore(Path(unquote(parts.path)))
+        _Runtime.store = FolderStore(folder)
     elif parts.scheme == "s3":
         from libs.storage.s3 import S3Store
 
@@ -112,6 +146,19 @@ def configure(url: str, scratch: Path) -> None:
         )
     else:
         raise ValueError("storage_url must begin with file:// or s3://")
+
+
+def tidy() -> None:
+    """Periodic: drop what uploads that were cut off left behind, where no upload can still be under way."""
+    dropped = store().abort_left_over(LEFT_OVER)
+    if dropped:
+        log.warning("left-over uploads dropped", extra={"uploads": dropped})
+
+
+def folder_of(url: str) -> Path | None:
+    """The folder that a storage URL names; None for another kind of store."""
+    parts = urlsplit(url)
+    return Path(unquote(parts.path)) if parts.scheme == "file" else None
 
 
 def store() -> Store:

@@ -8,15 +8,17 @@ from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from libs.database import DatabaseUnavailable
-from libs.storage import NotStored, StorageUnavailable
+from libs.disk import DiskShort
+from libs.patience import TryLater
+from libs.storage import NotStored
 from libs.telemetry import ERRORS, log
-from libs.web.peers import PeerRefused, PeerUnavailable
+from libs.web.peers import PeerRefused
 from libs.web.problems import (
     MEDIA_TYPE,
     BadRequest,
     Conflict,
     Forbidden,
+    InsufficientStorage,
     Malformed,
     NotFound,
     Problem,
@@ -63,12 +65,16 @@ def install(app: FastAPI, service: str) -> None:
         document = problem.document() | {"status": error.status_code, "title": str(error.detail)}
         return JSONResponse(document, error.status_code, error.headers, MEDIA_TYPE)
 
-    @app.exception_handler(DatabaseUnavailable)
-    @app.exception_handler(StorageUnavailable)
-    @app.exception_handler(PeerUnavailable)
-    async def unavailable(_: Request, error: Exception) -> Response:
+    @app.exception_handler(TryLater)
+    async def unavailable(_: Request, error: TryLater) -> Response:
         log.warning("a part of the platform is unavailable", extra={"error": str(error)})
         return problem_response(Unavailable("A part of the platform is starting or down. Please try again shortly."))
+
+    @app.exception_handler(DiskShort)
+    async def no_room(_: Request, error: DiskShort) -> Response:
+        log.warning("too little room on the disk", extra={"error": str(error)})
+        detail = "There is not enough room on the server for this right now. Please try again later."
+        return problem_response(InsufficientStorage(detail, headers={"Retry-After": "60"}))
 
     @app.exception_handler(DataError)
     async def unstorable(_: Request, error: DataError) -> Response:

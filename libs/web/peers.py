@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 from typing import Any
@@ -10,6 +9,7 @@ from uuid import UUID
 
 import httpx
 
+from libs.patience import Breaker, TryLater, backoff
 from libs.settings import SharedSettings
 from libs.telemetry import correlation_id
 from libs.web.tokens import HEADER, Signer
@@ -17,7 +17,7 @@ from libs.web.tokens import HEADER, Signer
 __all__ = ["Peer", "PeerRefused", "PeerUnavailable", "client", "configure"]
 
 TRIES = 3
-PAUSE = 0.2  # seconds before the second try; doubled, with jitter
+PAUSE = 0.2  # seconds before the second try; doubled, with jitter, or what the peer's Retry-After says
 AGAIN = frozenset({502, 503, 504})
 
 
@@ -30,8 +30,8 @@ class PeerRefused(Exception):
         self.problem = problem
 
 
-class PeerUnavailable(Exception):
-    """The other service could not be reached, or not in time."""
+class PeerUnavailable(TryLater):
+    """The other service could not be reached, or not in time, or can't serve anybody right now."""
 
 
 class Peer:
@@ -40,6 +40,7 @@ class Peer:
     def __init__(self, name: str, url: str, signer: Signer) -> None:
         self._name = name
         self._signer = signer
+        self._breaker = Breaker()
         self._http = httpx.Client(base_url=url, follow_redirects=False, trust_env=False)
 
     def get(self, path: str, *, acting: UUID | None = None, timeout: float = 5, **params: Any) -> Any:
@@ -54,26 +55,45 @@ class Peer:
         limit = time.monotonic() + timeout
         for attempt in range(1, tries + 1):
             left = max(0.1, limit - time.monotonic())
-            headers = {HEADER: self._signer.sign(self._name, acting=acting), "X-Correlation-Id": correlation_id()}
             try:
-                response = self._http.request(
-                    method, path, headers=headers, timeout=httpx.Timeout(left, connect=min(2.0, left)), **request
-                )
+                response = self._send(method, path, acting, left, **request)
             except httpx.TransportError as error:
                 problem: Exception = PeerUnavailable(f"{self._name}: {error!r}")
+                asked_back = 0.0
             else:
                 if response.is_success:
                     return response.json() if response.content else None
                 problem = PeerRefused(response.status_code, _document(response))
                 if response.status_code not in AGAIN:
                     raise problem
-            pause = PAUSE * 2 ** (attempt - 1) * random.uniform(0.7, 1.3)  # noqa: S311  jitter
+                asked_back = _retry_after(response)
+            pause = max(backoff(attempt - 1, PAUSE, timeout), asked_back)
             if attempt == tries or time.monotonic() + pause > limit:
                 break
             time.sleep(pause)
         if isinstance(problem, PeerRefused):
             raise PeerUnavailable(str(problem)) from problem
         raise problem
+
+    def _send(self, method: str, path: str, acting: UUID | None, left: float, **request: Any) -> httpx.Response:
+        """Send once, with what is left of the time. Raises PeerUnavailable at once while the peer rests."""
+        if not self._breaker.admits(time.monotonic()):
+            raise PeerUnavailable(f"{self._name}: could not be reached just now")
+        headers = {HEADER: self._signer.sign(self._name, acting=acting), "X-Correlation-Id": correlation_id()}
+        patience = httpx.Timeout(left, connect=min(2.0, left))
+        try:
+            response = self._http.request(method, path, headers=headers, timeout=patience, **request)
+        except (httpx.ConnectError, httpx.TimeoutException):
+            self._breaker.failed(time.monotonic())
+            raise
+        self._breaker.succeeded()
+        return response
+
+
+def _retry_after(response: httpx.Response) -> float:
+    """Seconds that the peer asks to be left alone: asking sooner is of no use, and holds up who waits for us."""
+    said = response.headers.get("Retry-After", "")
+    return float(said) if said.isascii() and said.isdigit() else 0.0
 
 
 def _document(response: httpx.Response) -> dict[str, Any]:

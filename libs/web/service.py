@@ -16,7 +16,7 @@ import uvicorn
 from fastapi import APIRouter, Depends, FastAPI, Response
 from starlette.types import ASGIApp
 
-from libs import database, storage, telemetry
+from libs import database, disk, storage, telemetry
 from libs.bus import Actors
 from libs.settings import ServiceSettings, SharedSettings
 from libs.telemetry import log
@@ -59,6 +59,9 @@ class Service:
         if settings.storage_url.get_secret_value():
             storage.configure(settings.storage_url.get_secret_value(), settings.work_dir)
         settings.work_dir.mkdir(parents=True, exist_ok=True)
+        objects = storage.folder_of(settings.storage_url.get_secret_value())
+        places = {"work": settings.work_dir} | ({"objects": objects} if objects is not None else {})
+        disk.configure(self.name, settings.disk_reserve, places)
         peers.configure(self.name, settings)
         return settings
 

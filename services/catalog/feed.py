@@ -18,6 +18,7 @@ import psycopg
 from fastapi import FastAPI
 from psycopg import sql
 
+from libs.database import TCP
 from libs.telemetry import log
 from services.catalog.operations.announcing import CHANNEL
 from services.catalog.settings import settings
@@ -112,7 +113,9 @@ class Feed:
         wait = FIRST_WAIT
         while True:
             try:
-                async with await psycopg.AsyncConnection.connect(self._url, autocommit=True, connect_timeout=5) as link:
+                async with await psycopg.AsyncConnection.connect(
+                    self._url, autocommit=True, connect_timeout=5, **TCP
+                ) as link:
                     await link.execute(sql.SQL("LISTEN {}").format(sql.Identifier(CHANNEL)))
                     wait = FIRST_WAIT
                     for subscription in self._subscriptions:

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 
+from libs import database
 from libs.database import DatabaseUnavailable
 from libs.telemetry import log
 from libs.web import Caller, OptionalCaller
@@ -44,6 +45,7 @@ async def of_one(media_id: UUID, request: Request, caller: OptionalCaller) -> St
 async def of_mine(request: Request, caller: Caller) -> StreamingResponse:
     """Follow one's whole library: what changed last, oldest first, then each change."""
     viewer = caller.require("read")
+    await run_in_threadpool(database.ready)  # a 503 while there still can be one
 
     def current() -> list[dict[str, Any]]:
         return library.recent(viewer)

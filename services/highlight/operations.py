@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from libs import bus, database, web
+from libs import bus, database, disk, web
 from libs.bus import Delivery, Job, JobFailed, Lease
 from libs.contracts import events
 from libs.contracts.media import Wishes
@@ -75,8 +75,9 @@ def find_failed(session: Session, job: Job, problem: JobFailed) -> None:
 def look_again(media_id: UUID, by: UUID, wishes: dict[str, Any], *, append: bool) -> dict[str, Any]:
     """Look again with other wishes; those not given stay. A search under way gives way to the new one.
 
-    Raises NotFound for a foreign or missing recording, and Conflict where there is no speech to look through.
+    Raises NotFound for a foreign or missing recording, DiskShort, and Conflict where there is no speech to look through.
     """
+    disk.require()  # what is found becomes clips
     with database.transaction() as session:
         if queries.search(session, media_id, by) is None:
             raise NotFound

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from libs import bus
+from libs import bus, storage
 from libs.contracts import events
 from services.ingest.operations import checks, endings, imports
 
 __all__ = ["actors"]
 
 _SWEEP = 300.0  # seconds
+_TIDY = 3600.0
 
 actors = bus.Actors("ingest")
 
@@ -29,6 +30,12 @@ def fetch(lease: bus.Lease) -> None:
 def probe(lease: bus.Lease) -> None:
     """Check what came in."""
     checks.check(lease)
+
+
+@actors.every(_TIDY)
+def tidy_store() -> None:
+    """Drop what uploads to the store that were cut off left there: for all services, since they share one store."""
+    storage.tidy()
 
 
 @actors.every(_SWEEP)

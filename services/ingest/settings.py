@@ -25,7 +25,6 @@ class IngestSettings(ServiceSettings):
     upload_lifetime: Annotated[int, Field(gt=0)] = 24 * HOUR  # an upload without a byte for so long is dropped
     upload_idle: Annotated[float, Field(gt=0)] = 30.0  # a silent client loses its hold on an upload
     unfinished_uploads: Annotated[int, Field(gt=0)] = 100  # of one person at a time
-    disk_reserve: Annotated[int, Field(ge=0)] = GIB  # free space that uploads and imports leave alone
 
     max_duration: Annotated[float, Field(gt=0)] = 12.0 * HOUR
     max_pixels: Annotated[int, Field(gt=0)] = 8192 * 4320  # of one frame

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from libs import bus, database, process, storage, web
+from libs import bus, database, disk, process, storage, web
 from libs.contracts import events
 from libs.contracts import transcripts as contracts
 from libs.contracts.media import Original, Wishes
@@ -105,7 +105,8 @@ def _original(media_id: UUID) -> Original:
 def _listen(original: Original, choice: Choice, language: str, progress: Progress, lease: bus.Lease) -> Listened:
     """Run the engine on the recording's bytes; what the child refuses is final, what it dies of is tried again."""
     try:
-        with storage.store().local(original.object_key) as path:
+        disk.require()
+        with storage.store().local(original.object_key, original.size) as path:
             return listen(path, original, choice, language, settings(), progress.tell, lease.cancelled)
     except storage.NotStored as error:
         raise bus.JobFailed("original_missing", "The recording's file is no longer there.") from error

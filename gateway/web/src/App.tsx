@@ -1,6 +1,6 @@
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
 import { BrowserRouter, Navigate, Route, Routes, useLocation } from 'react-router';
-import { Problem, whenSignedOut } from './api/http';
+import { isAway, Problem, whenSignedOut } from './api/http';
 import { LiveProvider } from './live/LiveProvider';
 import { KeysPage } from './pages/KeysPage';
 import { LibraryPage } from './pages/library/LibraryPage';
@@ -9,7 +9,9 @@ import { RecordingPage } from './pages/recording/RecordingPage';
 import { SignInPage } from './pages/SignInPage';
 import { SystemPage } from './pages/SystemPage';
 import { CurrentUser, useSession } from './session';
+import { Away } from './ui/Away';
 import { ErrorBoundary } from './ui/ErrorBoundary';
+import { Logo } from './ui/icons';
 import { Shell } from './ui/Shell';
 import { ToastProvider } from './ui/ToastProvider';
 import { UploadProvider } from './uploads/UploadProvider';
@@ -18,8 +20,9 @@ const client = new QueryClient({
   defaultOptions: {
     queries: {
       staleTime: 30_000,
-      // A refusal is an answer; only what found nobody there is asked again.
-      retry: (count, error) => count < 3 && !(error instanceof Problem && error.status >= 400 && error.status < 500),
+      // A refusal is an answer. What found nobody there is shown as that at once, and asked again until somebody is.
+      retry: (count, error) => count < 3 && !isAway(error) && !(error instanceof Problem && error.status < 500),
+      refetchInterval: ({ state }) => (isAway(state.error) ? state.error.pause : false),
     },
   },
 });
@@ -43,6 +46,7 @@ export function App() {
 function Gate() {
   const { data, error, refetch } = useSession();
   const { pathname } = useLocation();
+  if (isAway(error) && !data) return <NotYet />;
   if (error && !data) return <Unreachable detail={error.message} onRetry={() => void refetch()} />;
   if (!data) return <div className="splash" aria-busy="true" />;
   if (!data.user) return <SignInPage />;
@@ -71,6 +75,17 @@ function Pages() {
       <Route path="sign-in" element={<Navigate to="/" replace />} />
       <Route path="*" element={<NotFoundPage />} />
     </Routes>
+  );
+}
+
+/** In place of everything: without knowing who asks, nothing can be shown. */
+function NotYet() {
+  return (
+    <main className="empty">
+      <Logo />
+      <h1>Clipstead</h1>
+      <Away what="Signing in is" />
+    </main>
   );
 }
 

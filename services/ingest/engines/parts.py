@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
 
+from libs import disk
+from libs.storage import StorageUnavailable
 from libs.storage.folder import sync_folder
 from services.ingest.settings import settings
 
@@ -41,14 +43,14 @@ def import_folder(media_id: UUID) -> Path:
 
 
 def free_bytes() -> int:
-    """Free space on that disk, less what must stay free."""
-    return shutil.disk_usage(_folder()).free - settings().disk_reserve
+    """Free space on this service's disks, less what must stay free."""
+    return disk.free()
 
 
 def adopt(media_id: UUID, file: Path) -> int:
     """Take over a finished file from the same disk, durably. Returns its size in bytes."""
     target = path_of(media_id)
-    with file.open("rb+") as whole:
+    with file.open("rb+") as whole, disk.writing():
         os.fsync(whole.fileno())
     file.replace(target)
     sync_folder(target.parent)
@@ -76,6 +78,7 @@ class Part:
     def __init__(self, media_id: UUID) -> None:
         path = path_of(media_id)
         fresh = not path.exists()
+        self.lost = False
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -98,14 +101,26 @@ class Part:
         os.lseek(self._file, offset, os.SEEK_SET)
 
     def write(self, data: bytes) -> None:
-        """Append. Raises OSError where the disk is full; what was written of ``data`` is then undefined."""
+        """Append. Raises DiskShort where the disk is full; what was written of ``data`` is then undefined."""
         left = memoryview(data)
-        while left:
-            left = left[os.write(self._file, left) :]
+        with disk.writing():
+            while left:
+                left = left[os.write(self._file, left) :]
 
     def sync(self) -> None:
-        """Return when all bytes are on the medium."""
-        os.fsync(self._file)
+        """Return when all bytes are on the medium. Raises StorageUnavailable, DiskShort; the part is ``lost`` then.
+
+        The system forgets what it could not write, and would report success the next time without the bytes.
+        """
+        if self.lost:
+            raise StorageUnavailable("an earlier sync failed")
+        self.lost = True
+        try:
+            with disk.writing():
+                os.fsync(self._file)
+        except OSError as error:
+            raise StorageUnavailable(str(error)) from error
+        self.lost = False
 
     def release(self) -> None:
         """Let others write."""

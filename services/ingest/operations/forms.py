@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import io
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ import anyio.to_thread
 from sqlalchemy.orm import Session
 
 from libs import bus, database
-from libs.web.problems import InsufficientStorage, Malformed, TooLarge, Unusable
+from libs.web.problems import Malformed, TooLarge, Unusable
 from services.ingest.engines import parts
 from services.ingest.engines.parts import Part
 from services.ingest.engines.sniff import HEAD, sniff
@@ -57,7 +56,7 @@ class HandedIn:
 async def hand_in(owner: UUID, pieces: AsyncIterator[Piece]) -> HandedIn:
     """Take a form with a file and, before or after it, ``title`` and ``wishes``.
 
-    Raises Malformed, TooLarge, InsufficientStorage, and Unusable (``empty_upload``, ``unsupported_media``).
+    Raises Malformed, TooLarge, DiskShort, and Unusable (``empty_upload``, ``unsupported_media``).
     """
     draft: _Draft | None = None
     fields: dict[str, str] = {}
@@ -148,12 +147,7 @@ class _Draft:
             raise Unusable("This is not an audio or video file of a kind that can be used.", code="unsupported_media")
         self._known = True
         data, self._batch = bytes(self._batch), bytearray()
-        try:
-            self.part.write(data)
-        except OSError as error:
-            if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
-                raise
-            raise InsufficientStorage("The server's disk is full.") from error
+        self.part.write(data)
 
 
 def _require_room(session: Session) -> None:

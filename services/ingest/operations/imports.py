@@ -10,9 +10,10 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from libs import bus, database
+from libs import bus, database, disk
 from libs.bus import Job, JobFailed, Lease
 from libs.contracts.media import EngineSpan, Wishes
+from libs.disk import DiskShort
 from libs.telemetry import log
 from libs.web.problems import NotFound, Unusable
 from services.ingest import queries
@@ -106,7 +107,10 @@ def fetch_recording(lease: Lease) -> None:
         if recording is None or recording.standing is not State.IMPORTING:
             lease.finish(session)
             return
-        cap = min(settings().max_import_size, parts.free_bytes() - queries.expected_bytes(session))
+        room = parts.free_bytes() - queries.expected_bytes(session)
+    if room <= 0:
+        raise DiskShort(f"{room} bytes left above the reserve")
+    cap = min(settings().max_import_size, room)
     folder = parts.import_folder(lease.subject) / str(lease.attempt)
     started, clock = datetime.now(UTC), time.monotonic()
     try:
@@ -119,9 +123,13 @@ def fetch_recording(lease: Lease) -> None:
             cancelled=lease.cancelled,
         )
     except Refused as refusal:
-        _give_up(lease, _in_context(refusal, cap))
+        if refusal.code == "import_too_large" and cap < settings().max_import_size:
+            raise DiskShort(refusal.detail) from refusal  # it was the disk that set the cap, and not the rules
+        _give_up(lease, refusal)
         return
     except TryAgain as trouble:
+        if disk.is_short():
+            raise DiskShort(str(trouble)) from trouble
         if lease.job.failures + 1 < ATTEMPTS:
             raise
         last = Refused("import_failed", f"{trouble} It was tried {ATTEMPTS} times.")
@@ -148,13 +156,6 @@ def _policy(cap: int) -> Policy:
         window=limits.import_rate_window,
         allow=frozenset(limits.import_allow),
     )
-
-
-def _in_context(refusal: Refused, cap: int) -> Refused:
-    """A cap that the disk set, and not the rules, is to be told as what it is."""
-    if refusal.code == "import_too_large" and cap < settings().max_import_size:
-        return Refused("insufficient_storage", "There is not enough room on the server for this recording right now.")
-    return refusal
 
 
 def _teller(lease: Lease) -> Callable[[int, int | None], None]:

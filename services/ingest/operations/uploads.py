@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from libs import bus, database
 from libs.contracts.media import Wishes
+from libs.disk import DiskShort
 from libs.web.problems import Conflict, Gone, InsufficientStorage, Locked, NotFound, TooLarge, Unusable
 from services.ingest import queries
 from services.ingest.engines.parts import Held, Part
@@ -187,6 +187,7 @@ class _Arrival:
         self._batch: list[bytes] = []
         self._gathered = 0
         self._settled_at = time.monotonic()
+        self._ended: Upload | None = None  # the upload, once its last byte is settled
 
     async def take(self, chunk: bytes) -> None:
         """Gather, write and settle in turn, off the event loop. Raises TooLarge for bytes beyond the announced length."""
@@ -195,15 +196,20 @@ class _Arrival:
             raise TooLarge(f"The upload was announced with {self._upload.length} bytes; these are more.")
         self._batch.append(chunk)
         self._gathered += len(chunk)
+        if self._ended is not None:
+            return  # what follows the last byte is the empty end of the request
         if time.monotonic() - self._settled_at >= _SETTLE_EVERY:
             await anyio.to_thread.run_sync(self._settle)
         elif self._gathered >= _BATCH:
             await anyio.to_thread.run_sync(self._write)
 
     def end(self) -> Upload:
-        """Make durable what came, and let others go on."""
+        """Make durable what came, and let others go on.
+
+        Where a sync failed, what came since the one before counts as lost: the next request sends it again.
+        """
         try:
-            return self._settle()
+            return self._ended or (self._upload if self._part.lost else self._settle())
         finally:
             self._part.release()
 
@@ -212,9 +218,7 @@ class _Arrival:
         self._batch, self._gathered = [], 0
         try:
             self._part.write(data)
-        except OSError as error:
-            if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
-                raise
+        except DiskShort as error:
             self._part.cut(self._written)
             raise InsufficientStorage("The server's disk is full. The upload can go on when there is room.") from error
         self._written += len(data)
@@ -234,4 +238,6 @@ class _Arrival:
                 bus.enqueue(session, kind="probe", subject=recording.id, owner=recording.owner_id)
             session.flush()
             self._settled_at = time.monotonic()
-            return Upload.of(recording)
+            settled = Upload.of(recording)
+        self._ended = settled if complete else None
+        return settled

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from libs import bus, database, web
+from libs import bus, database, disk, web
 from libs.bus import Delivery
 from libs.contracts import events
 from libs.contracts.media import Original, Preset
@@ -52,8 +52,9 @@ def plan_by_hand(
 ) -> dict[str, Any]:
     """Plan a clip of one's own recording; the same plan is the same clip, however often it is asked for.
 
-    Raises NotFound for a foreign or missing recording, Unusable (``out_of_bounds``, ``too_short``, ``too_long``).
+    Raises NotFound for a foreign or missing recording, Unusable (``out_of_bounds``, ``too_short``, ``too_long``), DiskShort.
     """
+    disk.require()
     original = _original(media_id)
     if original.owner_id != by:
         raise NotFound
@@ -89,7 +90,8 @@ def clips(by: UUID, media_id: UUID | None, after: UUID | None, limit: int) -> di
 
 
 def retry(clip_id: UUID, by: UUID) -> dict[str, Any]:
-    """Render again what failed. Raises NotFound, or Conflict where nothing failed or trying again can't help."""
+    """Render again what failed. Raises NotFound, DiskShort, or Conflict where nothing failed or trying again can't help."""
+    disk.require()
     with database.transaction() as session:
         found = queries.clip(session, clip_id, by)
         if found is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import time
 from collections.abc import Iterator
@@ -11,11 +12,13 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from libs import bus, database, process, storage, web
+from libs import bus, database, disk, process, storage, web
 from libs.bus import Job, JobFailed, Lease, LeaseLost
 from libs.contracts import events
 from libs.contracts.media import Original, Preset
 from libs.contracts.transcripts import Transcript
+from libs.patience import TryLater
+from libs.storage import StorageUnavailable
 from libs.telemetry import log
 from libs.web.problems import NotFound
 from services.render import queries
@@ -36,7 +39,8 @@ def render(lease: Lease) -> None:
     original = _original(clip.media_id)
     transcript = _transcript(clip.media_id)
     plan = clip.planned()
-    with scratch(lease) as folder, storage.store().local(original.object_key) as path:
+    disk.require()
+    with scratch(lease) as folder, storage.store().local(original.object_key, original.size) as path:
         order = renderer.Order(
             plan=plan,
             target=TARGETS[plan.preset],
@@ -104,16 +108,19 @@ def _publish(lease: Lease, clip: Clip, done: renderer.Rendered) -> None:
     try:
         stored = store.put_file(keys[0], done.path, MIME)
         if stored.sha256 != done.sha256:
-            raise OSError(f"the store kept other bytes than were inspected: {stored.sha256}, not {done.sha256}")
+            raise StorageUnavailable(
+                f"the store kept other bytes than were inspected: {stored.sha256}, not {done.sha256}"
+            )
         store.put_file(keys[1], done.poster, "image/jpeg")
         with database.transaction() as session:
             rendition = _held(session, lease)
             _point(rendition, keys, done)
             bus.publish(session, _ready(rendition, clip, done))
             lease.finish(session)
-    except (JobFailed, LeaseLost, OSError):
-        for key in keys:
-            store.delete(key)
+    except (JobFailed, LeaseLost, OSError, TryLater):
+        with contextlib.suppress(StorageUnavailable):  # then ``sweeping`` finds them
+            for key in keys:
+                store.delete(key)
         raise
 
 

@@ -6,31 +6,8 @@ import pytest
 
 from gateway.routes import OWN, ROUTES, Table, Who
 from gateway.settings import GatewaySettings
-from gateway.upstreams import Breaker
 from libs.contracts.identity import SCOPES
 from libs.contracts.subscriptions import SERVICES
-
-
-def test_a_breaker_rests_and_then_tries_once() -> None:
-    breaker = Breaker(threshold=3, rest=2.0)
-    for _ in range(3):
-        assert breaker.admits(10.0)
-        breaker.failed(10.0)
-
-    assert not breaker.admits(11.9)
-    assert breaker.admits(12.0)
-    assert not breaker.admits(12.1)  # one is out already
-    breaker.succeeded()
-    assert breaker.admits(12.2)
-
-
-def test_a_breaker_minds_failures_in_a_row_only() -> None:
-    breaker = Breaker(threshold=2)
-    for _ in range(5):
-        breaker.failed(0.0)
-        breaker.succeeded()
-
-    assert breaker.admits(0.0)
 
 
 def test_the_table_names_real_services_scopes_and_limits() -> None:

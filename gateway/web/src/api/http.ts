@@ -9,17 +9,38 @@ export class Problem extends Error {
     readonly code: string,
     readonly detail: string,
     readonly correlationId: string | null = null,
+    /** When to ask again, in milliseconds: what the server said, or a few seconds, spread so that many tabs don't come at once. */
+    readonly pause: number = pauseFor(null),
   ) {
     super(detail);
   }
 
+  /** Whether a part of the platform is not there right now, so that asking again by itself is right. */
+  get away(): boolean {
+    return [0, 502, 503, 504].includes(this.status);
+  }
+
   /** Read a problem from the body of a refused request; anything else becomes a plain sentence about the status. */
-  static from(status: number, body: unknown): Problem {
+  static from(status: number, body: unknown, retryAfter: string | null = null): Problem {
     const told = typeof body === 'object' && body !== null ? (body as Record<string, unknown>) : {};
     const text = (key: string) => (typeof told[key] === 'string' ? told[key] : '');
     const detail = text('detail') || text('title') || `The server answered with status ${status}.`;
-    return new Problem(status, text('code') || String(status), detail, text('correlation_id') || null);
+    return new Problem(status, text('code') || String(status), detail, text('correlation_id') || null, pauseFor(retryAfter));
   }
+}
+
+const USUAL_PAUSE = 3; // seconds
+const LONGEST_PAUSE = 60;
+
+/** Milliseconds to wait for a Retry-After header in seconds; what can't be read counts as not said. */
+export function pauseFor(retryAfter: string | null, random: number = Math.random()): number {
+  const said = /^\d+$/.test(retryAfter ?? '') ? Number(retryAfter) : USUAL_PAUSE;
+  return Math.round((Math.min(LONGEST_PAUSE, Math.max(1, said)) + random) * 1000);
+}
+
+/** Whether this error says that a part of the platform is not there right now. */
+export function isAway(error: unknown): error is Problem {
+  return error instanceof Problem && error.away;
 }
 
 /** The sentence to show for anything that was thrown. */
@@ -46,6 +67,8 @@ export function changeHeaders(): Record<string, string> {
   return csrfToken ? { 'X-CSRF-Token': csrfToken } : {};
 }
 
+const PATIENCE = 8000; // milliseconds until an answer has to begin
+
 interface RequestOptions {
   method?: 'GET' | 'POST' | 'PATCH' | 'DELETE' | 'HEAD';
   json?: unknown;
@@ -59,6 +82,9 @@ interface RequestOptions {
 export async function send(path: string, options: RequestOptions = {}): Promise<Response> {
   const { method = 'GET', json, headers = {}, ...rest } = options;
   const changes = method !== 'GET' && method !== 'HEAD';
+  const patience = new AbortController();
+  // A change may take its time; what is only read is asked for again.
+  const timer = changes ? undefined : setTimeout(() => patience.abort(), PATIENCE);
   const response = await fetch(`/api${path}`, {
     method,
     credentials: 'same-origin',
@@ -70,10 +96,14 @@ export async function send(path: string, options: RequestOptions = {}): Promise<
     },
     ...(json === undefined ? {} : { body: JSON.stringify(json) }),
     ...rest,
-  }).catch((error: unknown) => {
-    if (error instanceof DOMException && error.name === 'AbortError') throw error;
-    throw new Problem(0, 'unreachable', 'The server can’t be reached. Check your connection and try again.');
-  });
+    signal: rest.signal ? AbortSignal.any([rest.signal, patience.signal]) : patience.signal,
+  })
+    .catch((error: unknown) => {
+      if (patience.signal.aborted) throw new Problem(0, 'slow', 'The server did not answer in time.');
+      if (error instanceof DOMException && error.name === 'AbortError') throw error;
+      throw new Problem(0, 'unreachable', 'The server can’t be reached. Check your connection and try again.');
+    })
+    .finally(() => clearTimeout(timer));
   if (!response.ok) throw await refusal(response, path);
   return response;
 }
@@ -81,7 +111,7 @@ export async function send(path: string, options: RequestOptions = {}): Promise<
 async function refusal(response: Response, path: string): Promise<Problem> {
   const body: unknown = await response.json().catch(() => null);
   if (response.status === 401 && !path.startsWith('/v1/auth/sign-')) onSignedOut();
-  return Problem.from(response.status, body);
+  return Problem.from(response.status, body, response.headers.get('Retry-After'));
 }
 
 /** As `send`, and read the JSON answer. The caller names its shape; the API's contract vouches for it. */

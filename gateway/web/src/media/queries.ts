@@ -1,6 +1,7 @@
 /** What the pages read of the library, and under which names it is kept. The live feed keeps it fresh. */
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import * as api from '../api/endpoints';
+import { isAway } from '../api/http';
 import type { Media } from '../api/types';
 import { visible } from '../live/cache';
 
@@ -29,7 +30,7 @@ export function usePlayback(id: string, wanted: boolean) {
     },
     enabled: wanted,
     // Who plays a file hears of it a moment after the library does: "not found" may only mean "not yet".
-    retry: 5,
+    retry: (count, error) => count < 5 && !isAway(error),
     retryDelay: (attempt) => 300 * 2 ** attempt,
     // Asked for again well before the grant ends; what plays keeps the address that it began with.
     staleTime: 5 * 60_000,

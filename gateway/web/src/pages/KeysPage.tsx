@@ -4,6 +4,7 @@ import { apiKeys, createApiKey, revokeApiKey } from '../api/endpoints';
 import type { ApiKey, Scope } from '../api/types';
 import { ago } from '../format/time';
 import { copy } from '../ui/clipboard';
+import { Trouble } from '../ui/Away';
 import { Dialog } from '../ui/Dialog';
 import { Icon } from '../ui/icons';
 import { useAction } from '../ui/useAction';
@@ -40,7 +41,7 @@ export function KeysPage() {
           reread();
         }}
       />
-      {error && <p className="form-problem">{error.message}</p>}
+      <Trouble what="The list of keys is" error={error} stale={data !== undefined} />
       {data?.items.length === 0 && <p className="panel-note">You have no keys yet.</p>}
       <ul className="panel-list">
         {data?.items.map((key) => (

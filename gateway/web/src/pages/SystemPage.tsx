@@ -1,5 +1,6 @@
 import { facts, type Fact, type ServiceReport } from '../format/system';
 import { useSystem } from '../media/queries';
+import { Trouble } from '../ui/Away';
 import { Icon, type IconName } from '../ui/icons';
 import { usePageTitle } from '../ui/usePageTitle';
 import './settings.css';
@@ -33,7 +34,7 @@ export function SystemPage() {
         <p>What was chosen for you on this machine, why, and what would make it better.</p>
         {data?.version && <p className="count">Clipstead {data.version}</p>}
       </header>
-      {error && <p className="form-problem">{error.message}</p>}
+      <Trouble what="The report is" error={error} stale={data !== undefined} />
       <div className="rooms" aria-busy={isPending}>
         {known.map((room) => (
           <RoomCard key={room.service} room={room} report={data?.services[room.service] ?? { status: 'down' }} />

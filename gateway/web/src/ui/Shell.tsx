@@ -10,7 +10,7 @@ import { Menu } from './Menu';
 import { isDark, useTheme } from './theme';
 import { useAction } from './useAction';
 
-/** What stands around every page: the bar on top, the word about lost connections, and a place to drop files. */
+/** What stands around every page: the bar on top, the word about being offline, and a place to drop files. */
 export function Shell({ children }: { children: ReactNode }) {
   return (
     <>
@@ -35,7 +35,7 @@ export function Shell({ children }: { children: ReactNode }) {
             <AccountMenu />
           </div>
         </div>
-        <LiveBanner />
+        <OfflineBanner />
       </header>
       <main id="main" className="page">
         {children}
@@ -105,16 +105,15 @@ function AccountMenu() {
   );
 }
 
-function LiveBanner() {
-  const lost = useLiveState() === 'lost';
+/** Only where nothing at all can be had: what is missing of the platform is said in its own place. */
+function OfflineBanner() {
+  const offline = useLiveState() === 'lost' && !navigator.onLine;
   return (
     <div role="status" aria-live="polite">
-      {lost && (
+      {offline && (
         <p className="banner">
           <Icon name="retry" size={16} />
-          {navigator.onLine
-            ? 'Live updates are interrupted. Reconnecting…'
-            : 'You are offline. Uploads and updates go on when you are back.'}
+          You are offline. Uploads and updates go on when you are back.
         </p>
       )}
     </div>

@@ -15,6 +15,8 @@ export interface UploadView {
   mediaId: string | null;
   samples: Sample[];
   problem: string | null;
+  /** The server does not take it right now; it is tried again by itself. */
+  held: boolean;
 }
 
 const AT_ONCE = 3;
@@ -46,7 +48,7 @@ export class UploadQueue {
     this.serial += 1;
     const key = `upload-${this.serial}`;
     this.transfers.set(key, this.transfer(key, file, userId, wishes));
-    const view = { key, filename: file.name, size: file.size, sent: 0, mediaId: null, samples: [], problem: null };
+    const view = { key, filename: file.name, size: file.size, sent: 0, mediaId: null, samples: [], problem: null, held: false };
     this.set([...this.views, { ...view, state: 'waiting' as const }]);
     this.startNext();
   }
@@ -60,7 +62,7 @@ export class UploadQueue {
   resume(key: string): void {
     const view = this.views.find((one) => one.key === key);
     if (view?.state !== 'paused' && view?.state !== 'failed') return;
-    this.change(key, { state: 'waiting', problem: null });
+    this.change(key, { state: 'waiting', problem: null, held: false });
     this.startNext();
   }
 
@@ -82,6 +84,7 @@ export class UploadQueue {
         toldAt = at;
         this.progressed(key, { at, sent });
       },
+      onHeld: () => this.change(key, { held: true, samples: [] }),
       onDone: () => this.leave(key),
       onError: (problem: Problem) => {
         this.change(key, { state: 'failed', problem: problem.detail, samples: [] });
@@ -92,7 +95,7 @@ export class UploadQueue {
 
   private progressed(key: string, sample: Sample): void {
     const view = this.views.find((one) => one.key === key);
-    if (view) this.change(key, { sent: sample.sent, samples: sampled(view.samples, sample) });
+    if (view) this.change(key, { sent: sample.sent, samples: sampled(view.samples, sample), held: false });
   }
 
   private startNext(): void {

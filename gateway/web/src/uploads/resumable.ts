@@ -7,11 +7,13 @@ export const ENDPOINT = '/api/v1/uploads';
 
 // Proxies in front of the platform often cap one request at 100 MB.
 const CHUNK = 48 * 1024 * 1024;
-const RETRIES = [0, 1000, 3000, 5000, 10_000, 20_000, 30_000]; // milliseconds
+const RETRIES = [0, 1000, 3000, 5000, 10_000, 20_000, ...Array<number>(20).fill(30_000)]; // milliseconds: ten minutes
 
 interface Callbacks {
   onCreated: (mediaId: string) => void;
   onProgress: (sent: number) => void;
+  /** It was held up, and is tried again by itself. */
+  onHeld: () => void;
   onDone: () => void;
   onError: (problem: Problem) => void;
 }
@@ -50,6 +52,11 @@ export function prepare(file: File, userId: string, wishes: Wishes, callbacks: C
     fingerprint: () => Promise.resolve(fingerprint(userId, file)),
     removeFingerprintOnSuccess: true,
     onBeforeRequest: withToken,
+    onShouldRetry: (error) => {
+      const again = passes(error.originalResponse?.getStatus() ?? 0) && navigator.onLine;
+      if (again) callbacks.onHeld();
+      return again;
+    },
     onUploadUrlAvailable: () => callbacks.onCreated(mediaIdOf(upload.url ?? '')),
     onProgress: (sent) => callbacks.onProgress(sent),
     onSuccess: () => callbacks.onDone(),
@@ -93,6 +100,11 @@ async function asUnfinished(stored: tus.PreviousUpload): Promise<Unfinished | nu
 export async function discard(upload: Unfinished): Promise<void> {
   await tus.Upload.terminate(upload.url, { onBeforeRequest: withToken, retryDelays: RETRIES.slice(0, 3) });
   await tus.defaultOptions.urlStorage.removeUpload(upload.storageKey);
+}
+
+/** Whether a refusal may be over the next time: a fault of the server's, or another request that holds the upload. */
+function passes(status: number): boolean {
+  return status < 400 || status >= 500 || status === 409 || status === 423;
 }
 
 // The token may change while an upload runs, so each request asks for it anew.

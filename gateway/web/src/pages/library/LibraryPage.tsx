@@ -2,6 +2,8 @@ import { useEffect, useState } from 'react';
 import type { LibraryFilter } from '../../api/endpoints';
 import type { Media } from '../../api/types';
 import { useLibrary } from '../../media/queries';
+import { LiveNote } from '../../live/LiveNote';
+import { Trouble } from '../../ui/Away';
 import { Icon } from '../../ui/icons';
 import { useStored } from '../../ui/stored';
 import { usePageTitle } from '../../ui/usePageTitle';
@@ -52,7 +54,8 @@ export function LibraryPage() {
           <SearchField value={search} onChange={setSearch} />
           <LayoutSwitch layout={layout} onChange={setLayout} />
         </header>
-        {list.error && !list.data && <p className="form-problem">{list.error.message}</p>}
+        <Trouble what="The library is" error={list.error} stale={list.data !== undefined} />
+        {!list.error && <LiveNote />}
         {list.isSuccess && items.length === 0 && <Nothing kind={kind} q={q} busy={uploading.size > 0} />}
         {list.isPending ? (
           <Skeleton layout={layout} />

@@ -63,6 +63,7 @@ function note(upload: UploadView): string {
     case 'failed':
       return upload.problem ?? 'The upload stopped.';
     case 'uploading': {
+      if (upload.held) return `Receiving is not available right now. Trying again… · ${amount}`;
       const rate = speed(upload.samples);
       const left = estimate(upload.samples, upload.size);
       return [amount, rate && `${bytes(rate)}/s`, left !== null && remaining(left)].filter(Boolean).join(' · ');

@@ -8,6 +8,7 @@ import { usePlayer } from '../../media/player';
 import { usePlayback } from '../../media/queries';
 import { copy } from '../../ui/clipboard';
 import { Dialog } from '../../ui/Dialog';
+import { Trouble } from '../../ui/Away';
 import { Icon } from '../../ui/icons';
 import { useAction } from '../../ui/useAction';
 import { useToast } from '../../ui/toasts';
@@ -27,8 +28,8 @@ export function ClipDialog({ clip, onClose }: { clip: Media; onClose: () => void
     <Dialog title={clip.title} onClose={onClose} wide>
       <div className="clip-dialog">
         <div className="clip-screen">
-          {error ? (
-            <p className="form-problem">{error.message}</p>
+          {error && !data ? (
+            <Trouble what="Playing is" error={error} />
           ) : (
             <video
               src={src ?? data?.url}
@@ -80,7 +81,7 @@ const LIFETIMES = [
 
 function Links({ clip }: { clip: Media }) {
   const client = useQueryClient();
-  const { data } = useQuery({ queryKey: ['shares', clip.id], queryFn: () => shares(clip.id) });
+  const { data, error } = useQuery({ queryKey: ['shares', clip.id], queryFn: () => shares(clip.id) });
   const [lifetime, setLifetime] = useState(LIFETIMES[1]?.seconds ?? DAY);
   const reread = () => void client.invalidateQueries({ queryKey: ['shares', clip.id] });
   const make = useAction(() => share(clip.id, lifetime), reread);
@@ -88,7 +89,8 @@ function Links({ clip }: { clip: Media }) {
   return (
     <section className="links" aria-labelledby="links-title">
       <h3 id="links-title">Links</h3>
-      {links.length === 0 && <p className="panel-note">No link leads to this clip. Only you can see it.</p>}
+      <Trouble what="The links are" error={error} stale={data !== undefined} />
+      {data && links.length === 0 && <p className="panel-note">No link leads to this clip. Only you can see it.</p>}
       <ul>
         {links.map((link) => (
           <LinkRow key={link.id} link={link} onChanged={reread} />

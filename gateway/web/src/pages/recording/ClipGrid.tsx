@@ -7,6 +7,7 @@ import { usePresetLabel } from '../../media/queries';
 import { Poster } from '../../media/Poster';
 import { StatusChip } from '../../media/StatusChip';
 import { useDelete } from '../../media/useDelete';
+import { Trouble } from '../../ui/Away';
 import { Icon } from '../../ui/icons';
 import { Menu } from '../../ui/Menu';
 import { Progress } from '../../ui/Progress';
@@ -18,17 +19,19 @@ const DRAFT_LENGTH = 30; // seconds
 
 interface ClipGridProps {
   media: Media;
-  clips: Media[];
+  /** Undefined while nothing was read. */
+  clips: Media[] | undefined;
+  error: Error | null;
   onOpen: (clip: Media) => void;
   onMake: (draft: Draft) => void;
 }
 
 /** The clips of a recording, in the order of their spans. */
-export function ClipGrid({ media, clips, onOpen, onMake }: ClipGridProps) {
+export function ClipGrid({ media, clips, error, onOpen, onMake }: ClipGridProps) {
   const player = usePlayer();
   const { duration } = media;
   if (duration === null) return null;
-  const inOrder = [...clips].sort((a, b) => (a.start ?? 0) - (b.start ?? 0) || a.created_at.localeCompare(b.created_at));
+  const inOrder = [...(clips ?? [])].sort((a, b) => (a.start ?? 0) - (b.start ?? 0) || a.created_at.localeCompare(b.created_at));
 
   function makeHere(of: number): void {
     const start = Math.min(player.time(), Math.max(0, of - DRAFT_LENGTH));
@@ -39,14 +42,19 @@ export function ClipGrid({ media, clips, onOpen, onMake }: ClipGridProps) {
     <section aria-labelledby="clips-title" className="clips">
       <header className="section-head">
         <h2 id="clips-title">
-          Clips <span className="count">{clips.length > 0 ? clips.length : ''}</span>
+          Clips <span className="count">{inOrder.length > 0 ? inOrder.length : ''}</span>
         </h2>
         <button type="button" className="button button-small" onClick={() => makeHere(duration)}>
           <Icon name="plus" size={16} /> New clip
         </button>
       </header>
-      {clips.length === 0 ? (
-        <p className="panel-note">Clips of the best moments appear here. You can also cut one by hand.</p>
+      <Trouble what="The clips are" error={error} stale={clips !== undefined} />
+      {inOrder.length === 0 ? (
+        !error && (
+          <p className="panel-note">
+            {clips ? 'Clips of the best moments appear here. You can also cut one by hand.' : 'Loading…'}
+          </p>
+        )
       ) : (
         <ul className="clip-grid" data-testid="clips">
           {inOrder.map((clip) => (

@@ -1,11 +1,13 @@
 import { useQueryClient } from '@tanstack/react-query';
 import { type SyntheticEvent, useState } from 'react';
 import { makeClip } from '../../api/endpoints';
+import { isAway } from '../../api/http';
 import type { Media, Preset } from '../../api/types';
 import { clock, length, parseClock } from '../../format/time';
 import { usePlayer } from '../../media/player';
 import { usePresets } from '../../media/queries';
 import { Dialog } from '../../ui/Dialog';
+import { Trouble } from '../../ui/Away';
 import { Icon } from '../../ui/icons';
 import { useToast } from '../../ui/toasts';
 import { useAction } from '../../ui/useAction';
@@ -24,7 +26,8 @@ export function MakeClipDialog({ media, draft, onClose }: MakeClipDialogProps) {
   const client = useQueryClient();
   const toast = useToast();
   const player = usePlayer();
-  const presets = usePresets().data ?? [];
+  const looks = usePresets();
+  const presets = looks.data ?? [];
   const [title, setTitle] = useState(draft.title);
   const [start, setStart] = useState(draft.start);
   const [end, setEnd] = useState(draft.end);
@@ -53,7 +56,8 @@ export function MakeClipDialog({ media, draft, onClose }: MakeClipDialogProps) {
           <span>Title</span>
           <input value={title} maxLength={200} onChange={(event) => setTitle(event.target.value)} />
         </label>
-        <PresetPicker presets={presets} value={preset} onChange={setPreset} />
+        <Trouble what="Rendering is" error={looks.error} />
+        {presets.length > 0 && <PresetPicker presets={presets} value={preset} onChange={setPreset} />}
         <div className="span-fields">
           <SpanField label="Start" value={start} onChange={setStart} onHere={() => setStart(player.time())} />
           <SpanField label="End" value={end} onChange={setEnd} onHere={() => setEnd(player.time())} />
@@ -65,7 +69,7 @@ export function MakeClipDialog({ media, draft, onClose }: MakeClipDialogProps) {
           <button type="button" className="button" disabled={Boolean(problem)} onClick={() => player.playSpan(start, end)}>
             <Icon name="play" size={14} /> Listen to it
           </button>
-          <button type="submit" className="button button-primary" disabled={make.pending || Boolean(problem)}>
+          <button type="submit" className="button button-primary" disabled={make.pending || Boolean(problem) || isAway(looks.error)}>
             Render clip
           </button>
         </footer>

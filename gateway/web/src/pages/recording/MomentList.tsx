@@ -3,6 +3,7 @@ import { lookAgain } from '../../api/endpoints';
 import type { Media, Moment } from '../../api/types';
 import { clock, length } from '../../format/time';
 import { usePlayer } from '../../media/player';
+import { Trouble } from '../../ui/Away';
 import { Icon } from '../../ui/icons';
 import { Progress } from '../../ui/Progress';
 import { useToast } from '../../ui/toasts';
@@ -11,29 +12,31 @@ import type { Draft } from './RecordingPage';
 
 interface MomentListProps {
   media: Media;
-  moments: Moment[];
+  /** Undefined while nothing was read. */
+  moments: Moment[] | undefined;
+  error: Error | null;
   onMake: (draft: Draft) => void;
 }
 
 /** The moments that were found, best first, each with its reason. */
-export function MomentList({ media, moments, onMake }: MomentListProps) {
+export function MomentList({ media, moments, error, onMake }: MomentListProps) {
   const [asking, setAsking] = useState(false);
+  const count = moments?.length ?? 0;
   if (!media.transcript) return null;
   return (
     <section aria-labelledby="moments-title" className="moments" data-testid="moments">
       <header className="section-head">
         <h2 id="moments-title">
-          Moments <span className="count">{moments.length > 0 ? moments.length : ''}</span>
+          Moments <span className="count">{count > 0 ? count : ''}</span>
         </h2>
         <button type="button" className="button button-small" aria-expanded={asking} onClick={() => setAsking(!asking)}>
           <Icon name="spark" size={16} /> Look again
         </button>
       </header>
       {asking && <LookAgain media={media} onAsked={() => setAsking(false)} />}
-      {moments.length === 0 ? (
-        <p className="panel-note">
-          {media.moments === null ? 'They appear here once the transcript was read.' : 'None were found. Look again with other words.'}
-        </p>
+      <Trouble what="The moments are" error={error} stale={moments !== undefined} />
+      {!moments || count === 0 ? (
+        !error && <p className="panel-note">{waitingFor(media, moments)}</p>
       ) : (
         <ol className="moment-list">
           {moments.map((moment) => (
@@ -43,6 +46,11 @@ export function MomentList({ media, moments, onMake }: MomentListProps) {
       )}
     </section>
   );
+}
+
+function waitingFor(media: Media, moments: Moment[] | undefined): string {
+  if (media.moments === null) return 'They appear here once the transcript was read.';
+  return moments ? 'None were found. Look again with other words.' : 'Loading…';
 }
 
 function MomentItem({ moment, onMake }: { moment: Moment; onMake: () => void }) {

@@ -1,6 +1,6 @@
 import { useState } from 'react';
 import { Link, useNavigate, useParams, useSearchParams } from 'react-router';
-import { Problem } from '../../api/http';
+import { isAway, Problem } from '../../api/http';
 import type { Media, Moment } from '../../api/types';
 import { remedy } from '../../format/stages';
 import { ago, length } from '../../format/time';
@@ -8,6 +8,8 @@ import { Player, PlayerContext } from '../../media/player';
 import { useLibrary, useMedia, useMoments } from '../../media/queries';
 import { StatusChip } from '../../media/StatusChip';
 import { useDelete } from '../../media/useDelete';
+import { LiveNote } from '../../live/LiveNote';
+import { Away, Trouble } from '../../ui/Away';
 import { Icon } from '../../ui/icons';
 import { Menu } from '../../ui/Menu';
 import { usePageTitle } from '../../ui/usePageTitle';
@@ -27,35 +29,38 @@ export function RecordingPage() {
   const { id = '' } = useParams();
   const { data, error } = useMedia(id);
   if (error && !data) {
+    if (isAway(error)) return <Away what="This recording is" />;
     if (error instanceof Problem && [404, 422].includes(error.status)) return <NotFoundPage />;
     throw error;
   }
   if (!data) return <div className="splash" aria-busy="true" />;
-  return <Recording key={id} media={data} />;
+  return <Recording key={id} media={data} error={error} />;
 }
 
 /** The span that a clip is to be made of, as it was found or picked. */
 export type Draft = Pick<Moment, 'start' | 'end' | 'title'>;
 
-function Recording({ media }: { media: Media }) {
+function Recording({ media, error }: { media: Media; error: Error | null }) {
   usePageTitle(media.title);
   const [player] = useState(() => new Player());
   const [draft, setDraft] = useState<Draft | null>(null);
   const [search, setSearch] = useSearchParams();
-  const moments = useMoments(media).data;
-  const clips = useLibrary({ kind: 'clip', parentId: media.id, limit: 100 }).data?.pages.flatMap((page) => page.items);
+  const moments = useMoments(media);
+  const list = useLibrary({ kind: 'clip', parentId: media.id, limit: 100 });
+  const clips = list.data?.pages.flatMap((page) => page.items);
   const opened = clips?.find((clip) => clip.id === search.get('clip'));
   const open = (clip: Media | null) => setSearch(clip ? { clip: clip.id } : {}, { replace: true });
 
   return (
     <PlayerContext value={player}>
       <Head media={media} />
+      {error ? <Trouble what="The library is" error={error} stale /> : <LiveNote />}
       <StageTimeline media={media} />
       <div className="recording">
         <div className="recording-main">
-          <RecordingPlayer media={media} moments={moments?.items ?? []} />
-          <ClipGrid media={media} clips={clips ?? []} onOpen={open} onMake={setDraft} />
-          <MomentList media={media} moments={moments?.items ?? []} onMake={setDraft} />
+          <RecordingPlayer media={media} moments={moments.data?.items ?? []} />
+          <ClipGrid media={media} clips={clips} error={list.error} onOpen={open} onMake={setDraft} />
+          <MomentList media={media} moments={moments.data?.items} error={moments.error} onMake={setDraft} />
         </div>
         <TranscriptPanel media={media} />
       </div>

@@ -3,6 +3,7 @@ import type { Media, Moment } from '../../api/types';
 import { clock } from '../../format/time';
 import { usePlayer, usePosition } from '../../media/player';
 import { usePlayback } from '../../media/queries';
+import { Trouble } from '../../ui/Away';
 import { Icon } from '../../ui/icons';
 
 interface RecordingPlayerProps {
@@ -27,7 +28,7 @@ export function RecordingPlayer({ media, moments }: RecordingPlayerProps) {
     if (position > 0) player.seek(position);
   }
 
-  if (!playable || error) return <Unplayable media={media} detail={error?.message} />;
+  if (!playable || (error && !src)) return <Unplayable media={media} error={error} />;
   const shared = {
     ref: player.attach,
     src,
@@ -51,11 +52,15 @@ export function RecordingPlayer({ media, moments }: RecordingPlayerProps) {
   );
 }
 
-function Unplayable({ media, detail }: { media: Media; detail: string | undefined }) {
+function Unplayable({ media, error }: { media: Media; error: Error | null }) {
   return (
     <section className="player player-none" aria-label="Player">
       <Icon name={media.media_type === 'audio' ? 'wave' : 'video'} size={40} />
-      <p>{detail ?? (media.status === 'rejected' ? 'There is nothing to play.' : 'It can be played once it has been received and checked.')}</p>
+      {error ? (
+        <Trouble what="Playing is" error={error} />
+      ) : (
+        <p>{media.status === 'rejected' ? 'There is nothing to play.' : 'It can be played once it has been received and checked.'}</p>
+      )}
     </section>
   );
 }

@@ -5,6 +5,7 @@ import { clock } from '../../format/time';
 import { usePlayer, usePosition } from '../../media/player';
 import { useTranscript } from '../../media/queries';
 import { indexAt, type Match, matches, wordAt } from '../../transcript/text';
+import { Trouble } from '../../ui/Away';
 import { Icon } from '../../ui/icons';
 import { Menu } from '../../ui/Menu';
 import { useStored } from '../../ui/stored';
@@ -19,7 +20,7 @@ export function TranscriptPanel({ media }: { media: Media }) {
       ) : (
         <>
           <h2 id="transcript-title">Transcript</h2>
-          <p className="panel-note">{error ? error.message : waitingFor(media)}</p>
+          {error ? <Trouble what="The transcript is" error={error} /> : <p className="panel-note">{waitingFor(media)}</p>}
         </>
       )}
     </section>
