@@ -47,7 +47,7 @@ def check(lease: Lease) -> None:
     if lease.finished:
         _drop(lease.subject, keep_stored=recording is not None and recording.standing is State.RECEIVED)
         return
-    path = parts.path_of(lease.subject)
+    path = parts.path_of(lease.subject, lease.params.get("part", ""))
     if not path.exists():
         _refuse(
             lease, Unusable("upload_lost", "The server lost this file before it was checked. Please send it again.")
