@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import site
@@ -370,6 +371,27 @@ def test_an_ordinary_users_child_reaches_nothing_and_counts_its_processes() -> N
 
 
 @linux
+def test_an_ordinary_users_child_has_a_door_too() -> None:
+    script = (
+        "import sys, threading\nfrom libs import process\n"
+        "def serve(listener):\n"
+        "    threading.Thread(target=lambda: listener.accept()[0].sendall(b'inside'), daemon=True).start()\n"
+        "found = process.run([sys.executable, '-I', '-S', '-c', sys.argv[1]], deadline=30,"
+        " network=process.Door(3128, serve))\n"
+        "print(found.isolation.namespace, found.stdout.decode())"
+    )
+    ask = (
+        "import socket\n"
+        "try: print(socket.create_connection(('127.0.0.1', 3128), 5).recv(99).decode())\n"
+        "except OSError as error: print(error)"
+    )
+    namespace, _, heard = ordinary(script, ask).strip().partition(" ")
+    if namespace != "True":
+        pytest.skip("this system does not let ordinary users make network namespaces")
+    assert heard == "inside"
+
+
+@linux
 def test_the_only_way_out_is_the_door() -> None:
     listeners: list[socket.socket] = []
 
@@ -442,3 +464,37 @@ def test_module_child_tells_results_refusals_and_noise(tmp_path: Path) -> None:
     assert "noise of a library" in caught.value.stderr
     with pytest.raises(process.ChildStalled):
         process.run_module("toy_child", {"n": 1, "bad": False, "stuck": True}, deadline=20, stall=1, env=env)
+
+
+STARTS = re.compile(
+    r"\b(subprocess|multiprocessing|ProcessPoolExecutor|os\.(fork|forkpty|system|popen|spawn\w*|posix_spawn\w*|exec\w+))\b"
+)
+ALLOWED = {
+    "libs/process/__init__.py": "the one place",
+    "libs/process/_guard.py": "its other half",
+    "services/ingest/engines/fetch_child.py": "names what it refuses",
+    "services/transcription/engines/sphinx.py": "a child that shares its work with its own processes",
+    "services/transcription/engines/sphinx_worker.py": "one of those",
+    "gateway/cli/sample/make.py": "made the sample, once, by hand",
+}
+
+
+def test_nobody_else_starts_processes() -> None:
+    starting = {
+        path.relative_to(process.ROOT).as_posix()
+        for folder in ("libs", "services", "gateway")
+        for path in (process.ROOT / folder).rglob("*.py")
+        if "node_modules" not in path.parts and STARTS.search(path.read_text())
+    }
+    assert starting - ALLOWED.keys() == set()
+
+
+@pytest.mark.parametrize("service", ["ingest", "transcription", "highlight", "render"])
+def test_services_and_workers_hold_no_native_media_code(service: str) -> None:
+    look = (
+        f"import sys, services.{service}.app, services.{service}.actors\n"
+        "native = {'av', 'numpy', 'PIL', 'yt_dlp', 'fontTools', 'pocketsphinx', 'faster_whisper', 'ctranslate2'}\n"
+        "print(*sorted(native & sys.modules.keys()))"
+    )
+    found = subprocess.run([sys.executable, "-c", look], cwd=process.ROOT, capture_output=True, text=True, check=True)
+    assert found.stdout.split() == []
