@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import imageio_ffmpeg
 import psutil
 import pytest
 
@@ -97,10 +98,11 @@ def written(note: Path, limit: float = 20) -> list[int]:
     return [int(pid) for pid in note.read_text().split()]
 
 
-# A Python child with a program of its own in its group, and another that left it.
-FAMILY = """
+# A Python child with an ffmpeg in its group, which would go on for ever, and another program that left the group.
+FAMILY = f"""
 import os, subprocess, sys, time
-near = subprocess.Popen(["sleep", "60"])
+endless = "-v quiet -nostdin -re -f lavfi -i anullsrc -f null -".split()
+near = subprocess.Popen([{imageio_ffmpeg.get_ffmpeg_exe()!r}, *endless])
 far = subprocess.Popen(["sleep", "60"], start_new_session=True)
 with open(sys.argv[1], "w") as note:
     print(os.getppid(), os.getpid(), near.pid, far.pid, file=note)
