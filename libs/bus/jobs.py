@@ -202,7 +202,14 @@ def heartbeat(session: Session, job: Job, lease: float, done: float, total: floa
     return bool(row.cancel_requested)
 
 
-def finish(session: Session, job: Job, state: JobState = JobState.DONE, problem: JobFailed | None = None) -> None:
+def finish(
+    session: Session,
+    job: Job,
+    state: JobState = JobState.DONE,
+    problem: JobFailed | None = None,
+    *,
+    last_words: str = "",
+) -> None:
     """End a job in the transaction of its effect. Raises LeaseLost, and so undoes the effect, if it is no longer ours."""
     row = session.execute(
         update(jobs)
@@ -213,7 +220,7 @@ def finish(session: Session, job: Job, state: JobState = JobState.DONE, problem:
             finished_at=now(),
             problem_code=problem.code if problem else None,
             problem_detail=problem.detail if problem else None,
-            last_words=problem.last_words if problem else None,
+            last_words=problem.last_words if problem else last_words or None,
         )
         .returning(jobs.c.id)
     ).first()

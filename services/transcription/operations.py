@@ -111,7 +111,7 @@ def _listen(original: Original, choice: Choice, language: str, progress: Progres
     except storage.NotStored as error:
         raise bus.JobFailed("original_missing", "The recording's file is no longer there.") from error
     except process.ChildRefused as refusal:
-        raise bus.JobFailed(refusal.code, refusal.detail) from refusal
+        raise bus.JobFailed(refusal.code, refusal.detail, last_words=refusal.stderr) from refusal
     except process.ChildDeadline as error:
         detail = "Transcribing this recording takes longer than is allowed. Please hand it in in shorter parts."
         raise bus.JobFailed("too_slow", detail, last_words=error.stderr) from error
