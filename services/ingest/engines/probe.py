@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,11 @@ from libs import process
 from libs.process import ChildDeadline, ChildFailed, ChildRefused, ChildStalled
 
 __all__ = ["Limits", "Probed", "Unusable", "probe"]
+
+_CRASHES = frozenset(
+    {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSYS, signal.SIGXCPU}
+)
+"""What a decoder dies of by itself. Any other signal came from outside, and says nothing about the file."""
 
 _CHILD = "services.ingest.engines.probe_child"
 _WRITTEN = 1 << 20  # bytes: it has nothing to write
@@ -83,7 +89,7 @@ def probe(path: Path, limits: Limits, cancelled: Callable[[], bool] | None = Non
     except (ChildDeadline, ChildStalled) as late:
         raise Unusable("media_too_complex", "Looking into this file takes too long.", late.stderr) from late
     except ChildFailed as failure:
-        if (failure.status is not None and failure.status < 0) or "MemoryError" in failure.stderr:
+        if -(failure.status or 0) in _CRASHES or "MemoryError" in failure.stderr:
             detail = "This file is damaged in a way that makes decoders fail."
             raise Unusable("unsupported_media", detail, failure.stderr) from failure
         raise
