@@ -34,7 +34,7 @@ PLACES = ("", "claim", "finish", "_publish", "_settle", "_hand_over", "highlight
 
 people = st.sampled_from(range(len(NAMES)))
 numbers = st.integers(0, 7)
-moments = st.sampled_from((0.1, 0.5, 1.5))  # seconds
+moments = st.sampled_from((0.1, 0.3, 1.0))  # seconds
 sizes = st.sampled_from((1.2, 1.6, 3.4))  # seconds of speech
 
 
@@ -233,7 +233,7 @@ class _Schedule(RuleBasedStateMachine):
         self._wait(after)
         self._suffers("kill_child", name)
 
-    @rule(name=st.sampled_from(PROCESSES), seconds=st.sampled_from((1.0, 5.0)))
+    @rule(name=st.sampled_from(PROCESSES), seconds=st.sampled_from((1.0, 4.0)))
     def pause(self, name: str, seconds: float) -> None:
         self._suffers("pause", name, seconds)
 

@@ -118,6 +118,8 @@ class World:
                 "CLIPSTEAD_DISK_RESERVE": str(RESERVE if self.small_disk else 0),
                 "CLIPSTEAD_IMPORT_ALLOW": self.origin.netloc,
                 "CLIPSTEAD_RENDER_EFFORT": "ultrafast",
+                "CLIPSTEAD_SPEECH_ENGINE": "pocketsphinx",
+                "CLIPSTEAD_SPEECH_WORKERS": "1",
                 "CLIPSTEAD_SIGN_UP_LIMIT": "1000000/hour",
                 "CLIPSTEAD_IMPORT_LIMIT": "1000000/hour",
                 "CLIPSTEAD_ADDRESS_LIMIT": "1000000/minute",
