@@ -60,8 +60,8 @@ def _measure(place: Place) -> list[float]:
         _until(lambda: connection.execute(JOB).fetchone() is not None and job()[1] == "running")
         waited: list[float] = []
         for _ in range(RUNS):
-            # A worker that has only just begun is started again after a pause, which is not what is measured here. Not always
-            # at the same moment of a heartbeat, and the job must not be set aside after the third time.
+            # A worker that has only just begun is started again after a pause, which is not what is measured here. Not
+            # always at the same moment of a heartbeat, and the job must not be set aside after the third time.
             _until(lambda: _age(place) > SETTLED)
             threading.Event().wait(2.0 * len(waited) / RUNS)
             connection.execute("UPDATE transcription.jobs SET interruptions = 0")
