@@ -147,8 +147,8 @@ def _jobs(world: World) -> Iterable[str]:
         for service in SERVICES:
             rows = connection.execute(
                 sql.SQL(
-                    "SELECT id, subject, kind, state, attempt, failures, interruptions, problem_code, problem_detail FROM {} "
-                    "WHERE state NOT IN ('done', 'cancelled') AND NOT (state = 'quarantined' AND interruptions >= 3)"
+                    "SELECT id, subject, kind, state, attempt, failures, interruptions, problem_code, problem_detail "
+                    "FROM {} WHERE state NOT IN ('done', 'cancelled') AND NOT (state = 'quarantined' AND interruptions >= 3)"
                 ).format(sql.Identifier(service, "jobs"))
             ).fetchall()
             for row in rows:
