@@ -10,6 +10,7 @@ from pathlib import Path
 from infra.onehost import commands
 from infra.onehost.place import Place
 from infra.onehost.running import CannotStart
+from libs.bus.states import JobState
 
 
 def parser() -> argparse.ArgumentParser:
@@ -41,6 +42,12 @@ def parser() -> argparse.ArgumentParser:
     commands_.add_parser("demo", help="make clips of a bundled recording", add_help=False)
     commands_.add_parser("clip", help="make clips of a recording of yours", add_help=False)
 
+    jobs = commands_.add_parser("jobs", help="what ended badly, or how jobs stand; and have one done after all")
+    jobs.add_argument(
+        "--state", action="append", choices=[state.value for state in JobState], help="instead of bad ends"
+    )
+    jobs.add_argument("--retry", metavar="ID", help="have this job done after all (the beginning of its id will do)")
+    jobs.add_argument("--json", action="store_true", help="one JSON document")
     sweep = commands_.add_parser("sweep", help="look for objects without rows and rows without objects")
     sweep.add_argument("--apply", action="store_true", help="remove the objects that nothing refers to")
     sweep.add_argument("--json", action="store_true", help="one JSON document")

@@ -16,6 +16,8 @@ import psutil
 from infra.onehost import logs, restarts, running, webapp
 from infra.onehost.place import Place
 from infra.onehost.state import ProcessState, State
+from infra.onehost.topology import PORTS
+from libs.contracts.subscriptions import SERVICES
 
 __all__ = ["run"]
 
@@ -41,6 +43,7 @@ def run(place: Place, options: argparse.Namespace, rest: list[str]) -> int:
         "check": lambda: checks.check(rest),
         "test": lambda: checks.test(rest),
         "faults": lambda: checks.faults(rest),
+        "jobs": lambda: jobs(place, options.retry, options.state, as_json=options.json),
         "sweep": lambda: sweep(place, apply=options.apply, as_json=options.json),
         "bench": lambda: bench(options.what, setup=not options.no_setup),
     }
@@ -141,6 +144,50 @@ def secrets(folder: Path) -> int:
         return 1
     print(f"{folder}/ is filled. Keep it out of version control, and back it up.")
     return 0
+
+
+def jobs(place: Place, retry: str | None, states: list[str] | None, *, as_json: bool) -> int:
+    """Show jobs, by default those that ended badly, or have one done after all."""
+    import httpx
+
+    from infra.onehost.asking import ask
+
+    workers = [service for service in SERVICES if PORTS[service][1]]
+    wanted = {"limit": 200, **({"state": states} if states else {})}
+    try:
+        found = [
+            {"service": service, **job}
+            for service in workers
+            for job in ask(place, service, "GET", "/internal/jobs", params=wanted)["items"]
+        ]
+        if retry is None:
+            print(json.dumps(found)) if as_json else _print_jobs(found)
+            return 0
+        job = next((job for job in found if job["id"].startswith(retry)), None)
+        if job is None:
+            print(f"No job begins with {retry}; ./clipstead jobs lists them.", file=sys.stderr)
+            return 1
+        ask(place, job["service"], "POST", f"/internal/jobs/{job['id']}/retry")
+    except httpx.HTTPStatusError as error:
+        print(error.response.json().get("detail", str(error)), file=sys.stderr)
+        return 1
+    except httpx.HTTPError as error:
+        print(f"The services can't be asked ({error}). Is Clipstead running?", file=sys.stderr)
+        return 3
+    print(f"{job['service']}'s {job['kind']} job {job['id']} is queued again.")
+    return 0
+
+
+def _print_jobs(found: list[dict[str, Any]]) -> None:
+    if not found:
+        print("There are none.")
+    for job in found:
+        again = "" if job["retryable"] else "  (can't be retried)"
+        print(f"{job['id']}  {job['service']} {job['kind']}  {job['state']}, attempt {job['attempt']}{again}")
+        if job["problem_detail"]:
+            print(f"    {job['problem_code']}: {job['problem_detail']}")
+    if any(job["retryable"] for job in found):
+        print("./clipstead jobs --retry ID has one done after all.")
 
 
 def sweep(place: Place, *, apply: bool, as_json: bool) -> int:

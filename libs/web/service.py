@@ -26,6 +26,7 @@ from libs.telemetry import log
 from libs.web import answers, idempotency, peers
 from libs.web.access import Internal, authenticate
 from libs.web.observe import Observe
+from libs.web.operating import jobs_router
 from libs.web.problems import Unavailable
 from libs.web.tokens import Verifier
 
@@ -98,6 +99,8 @@ class Service:
         for router in self.routers:
             app.include_router(router)
         app.include_router(self._own_routes())
+        if self.actors is not None:
+            app.include_router(jobs_router(self.actors))
         app.add_middleware(Observe, service=self.name, stopping=app.state.stopping)
         return app
 

@@ -93,6 +93,12 @@ def transcribe_failed(session: Session, job: bus.Job, problem: bus.JobFailed) ->
     bus.publish(session, events.TranscriptFailed(media_id=job.subject, code=code, detail=detail))
 
 
+def taken_up(session: Session, job: bus.Job) -> None:
+    """A transcription that ended badly is done after all; that it begins is told by its progress."""
+    if queries.live(session, job.subject) is None:
+        raise problems.Conflict("The recording was deleted meanwhile.", code="not_retryable")
+
+
 def _original(media_id: UUID) -> Original:
     try:
         return Original.model_validate(web.client("ingest").get(f"/internal/originals/{media_id}"))
