@@ -62,8 +62,8 @@ def create(configuration: GatewaySettings | None = None) -> Starlette:
         await upstreams.close()
 
     app = Starlette(
-        routes=[Route("/health/live", _healthy), Route("/health/ready", _healthy), Mount("/", dispatch)],
-        middleware=[Middleware(Edge, https=chosen.https)],
+        routes=[Route("/health/live", _healthy), Route("/health/ready", _ready), Mount("/", dispatch)],
+        middleware=[Middleware(Edge, https=chosen.https, stopping=stopping)],
         lifespan=lifespan,
     )
     app.state.stopping = stopping
@@ -71,8 +71,14 @@ def create(configuration: GatewaySettings | None = None) -> Starlette:
 
 
 async def _healthy(_: Request) -> Response:
-    """Live and ready are the same here: shared pages play, and the web app loads, whichever service is down."""
+    """Tell that the process runs."""
     return JSONResponse({"status": "ok"})
+
+
+async def _ready(request: Request) -> Response:
+    """Ready unless about to stop: shared pages play, and the web app loads, whichever service is down."""
+    stopping: asyncio.Event = request.app.state.stopping
+    return JSONResponse({"status": "stopping" if stopping.is_set() else "ok"}, 503 if stopping.is_set() else 200)
 
 
 @contextmanager

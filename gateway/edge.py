@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from asyncio import Event
 
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -20,9 +21,11 @@ _MOST_HEADERS = 32 << 10  # bytes; httptools sets no limit of its own
 class Edge:
     """Wraps an ASGI app. Whatever happens inside, the client gets a reply or a broken connection, never a traceback."""
 
-    def __init__(self, app: ASGIApp, *, https: bool) -> None:
+    def __init__(self, app: ASGIApp, *, https: bool, stopping: Event) -> None:
+        """``stopping``: once it is set, replies ask the client to come back over another connection."""
         self._app = app
         self._https = https
+        self._stopping = stopping
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -33,7 +36,7 @@ class Edge:
             await self._app(scope, receive, send)
             return
         with correlated(value_of(scope["headers"], b"x-correlation-id")) as correlation_id:
-            reply = _Reply(send, scope["path"], correlation_id, https=self._https)
+            reply = _Reply(send, scope["path"], correlation_id, https=self._https, stopping=self._stopping)
             started = time.perf_counter()
             try:
                 await self._answer(scope, receive, reply)
@@ -71,11 +74,12 @@ def _written(problem: Problem) -> Response:
 class _Reply:
     """Adds to a reply's headers what every reply has, and remembers its status (0: none yet)."""
 
-    def __init__(self, send: Send, path: str, correlation_id: str, *, https: bool) -> None:
+    def __init__(self, send: Send, path: str, correlation_id: str, *, https: bool, stopping: Event) -> None:
         self._send = send
         self._path = path
         self._correlation_id = correlation_id
         self._https = https
+        self._stopping = stopping
         self.status = 0
 
     async def send(self, message: Message) -> None:
@@ -84,7 +88,10 @@ class _Reply:
             self.status = message["status"]
             headers = secured(list(message.get("headers", [])), self._path, https=self._https)
             headers = [(name, value) for name, value in headers if name != b"x-correlation-id"]
-            message = {**message, "headers": [*headers, (b"x-correlation-id", self._correlation_id.encode())]}
+            headers.append((b"x-correlation-id", self._correlation_id.encode()))
+            if self._stopping.is_set():
+                headers.append((b"connection", b"close"))
+            message = {**message, "headers": headers}
         await self._send(message)
 
 

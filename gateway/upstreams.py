@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterable, Iterable, Mapping
 from json import dumps, loads
@@ -22,6 +23,11 @@ OPEN = Gauge("gateway_breaker_open", "1 while a service is given a rest after fa
 # Well below the 75 s of libs.web: a connection must not be taken up again just as the service lets go of it.
 _KEEPALIVE = 20.0  # seconds
 _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
+_FIRST_PAUSE, _PATIENCE = 0.05, 1.5  # seconds: of trying again where a service is being restarted
+
+
+class _Refused(Down):
+    """No connection came about, so nothing was sent."""
 
 
 class Upstream:
@@ -33,6 +39,9 @@ class Upstream:
         self._connect_timeout = connect_timeout
         self._breaker = Breaker()
         self._pool = _pool(max_connections=512, max_keepalive_connections=32, keepalive_expiry=_KEEPALIVE)
+        # A service may close a kept connection just as a request goes out. What only reads is asked for again then; a change
+        # can't be, and goes over a connection of its own.
+        self._changes = _pool(max_connections=512, max_keepalive_connections=0)
         # Apart, so that a thousand open feeds neither use up nor slow down the connections of everything else.
         self._feeds = _pool(max_connections=None, max_keepalive_connections=0)
 
@@ -58,14 +67,20 @@ class Upstream:
             content=content,
             extensions={"timeout": self._timeouts(read_timeout)},
         )
-        pool = self._feeds if feed else self._pool
-        try:
-            return await self._attempt(request, pool)
-        except BrokenReply:
-            # A kept connection that the service closed meanwhile. Nobody has seen an answer, so asking again is safe.
-            if method not in _REPEATABLE or content is not None:
-                raise
-            return await self._attempt(request, pool)
+        repeatable = method in _REPEATABLE and content is None
+        pool = self._feeds if feed else self._pool if repeatable else self._changes
+        until, pause = time.monotonic() + _PATIENCE, _FIRST_PAUSE
+        while True:
+            try:
+                return await self._attempt(request, pool)
+            except (_Refused, BrokenReply) as failure:
+                # Of what was refused nothing was sent, and of what broke off nobody has seen an answer. A service that is
+                # being restarted is back in a moment; where it is away for longer, the breaker ends this.
+                again = isinstance(failure, _Refused) or repeatable
+                if not again or time.monotonic() + pause > until:
+                    raise
+            await asyncio.sleep(pause)
+            pause *= 2
 
     async def ask(
         self, method: str, path: str, *, token: str, json: object = None, patience: float = 5.0
@@ -92,8 +107,8 @@ class Upstream:
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._pool.aclose()
-        await self._feeds.aclose()
+        for pool in (self._pool, self._changes, self._feeds):
+            await pool.aclose()
 
     def _timeouts(self, read: float) -> Mapping[str, float]:
         connect = self._connect_timeout
@@ -107,7 +122,7 @@ class Upstream:
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             self._breaker.failed(time.monotonic())
             self._show()
-            raise self._failure("unreachable", Down(self.name)) from error
+            raise self._failure("unreachable", _Refused(self.name)) from error
         except httpx.PoolTimeout as error:
             raise self._failure("busy", Down(self.name)) from error
         except httpx.TimeoutException as error:

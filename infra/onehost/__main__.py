@@ -10,6 +10,7 @@ from pathlib import Path
 from infra.onehost import commands
 from infra.onehost.place import Place
 from infra.onehost.running import CannotStart
+from libs.bus.states import JobState
 
 
 def parser() -> argparse.ArgumentParser:
@@ -22,6 +23,8 @@ def parser() -> argparse.ArgumentParser:
     up.add_argument("-v", "--verbose", action="store_true", help="print what every process logs")
     up.add_argument("--owner", type=int, help=argparse.SUPPRESS)  # a process with whose end this one ends too
     commands_.add_parser("down", help="stop the platform")
+    restart = commands_.add_parser("restart", help="restart processes one after the other, without a failed request")
+    restart.add_argument("process", nargs="*", help="which; all but the servers if left out")
     status = commands_.add_parser("status", help="what runs, and how it is")
     status.add_argument("--json", action="store_true", help="one JSON document")
     logs = commands_.add_parser("logs", help="what the processes say")
@@ -39,6 +42,12 @@ def parser() -> argparse.ArgumentParser:
     commands_.add_parser("demo", help="make clips of a bundled recording", add_help=False)
     commands_.add_parser("clip", help="make clips of a recording of yours", add_help=False)
 
+    jobs = commands_.add_parser("jobs", help="what ended badly, or how jobs stand; and have one done after all")
+    jobs.add_argument(
+        "--state", action="append", choices=[state.value for state in JobState], help="instead of bad ends"
+    )
+    jobs.add_argument("--retry", metavar="ID", help="have this job done after all (the beginning of its id will do)")
+    jobs.add_argument("--json", action="store_true", help="one JSON document")
     sweep = commands_.add_parser("sweep", help="look for objects without rows and rows without objects")
     sweep.add_argument("--apply", action="store_true", help="remove the objects that nothing refers to")
     sweep.add_argument("--json", action="store_true", help="one JSON document")
@@ -47,7 +56,7 @@ def parser() -> argparse.ArgumentParser:
     commands_.add_parser("check", help="run linters and type checks", add_help=False)
     commands_.add_parser("test", help="run the checks and every test", add_help=False)
     bench = commands_.add_parser("bench", help="measure")
-    bench.add_argument("what", choices=["start", "pipeline"])
+    bench.add_argument("what", choices=["start", "pipeline", "bus", "recovery"])
     bench.add_argument("--no-setup", action="store_true", help="start: leave out the set-up of a fresh clone")
     return top
 

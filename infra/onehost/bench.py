@@ -22,7 +22,7 @@ from infra.onehost.ports import taken
 from infra.onehost.state import State
 from infra.onehost.topology import topology
 
-__all__ = ["engine_seconds", "pipeline", "start"]
+__all__ = ["engine_seconds", "own_place", "pipeline", "start"]
 
 MIB = 1 << 20
 QUIET = 0.10  # of one core: what all processes together may use while idle
@@ -34,7 +34,7 @@ FIRST_PORT = 13_000
 def start(*, with_setup: bool) -> dict[str, Any]:
     """Measure ``ready_s`` (from ``up`` to ready, all installed), ``idle_pss_mib`` and, if wanted, ``setup_s``."""
     webapp.build_if_stale()
-    with _own_place() as place:
+    with own_place() as place:
         first = _time_start(place)
         running.down(place)
         again = _time_start(place)
@@ -66,7 +66,7 @@ def pipeline() -> dict[str, Any]:
     from gateway.cli.progress import show
 
     webapp.build_if_stale()
-    with _own_place() as place:
+    with own_place() as place:
         running.start(place)
         api = Api(place.url)
         sign_in(api, place.home)
@@ -105,7 +105,7 @@ def engine_seconds(views: Iterable[dict[str, Any]]) -> float:
 
 
 @contextmanager
-def _own_place() -> Iterator[Place]:
+def own_place() -> Iterator[Place]:
     """A home and ports that nobody else has; both are given back, whatever happens."""
     folder = Path(tempfile.mkdtemp(prefix="clipstead-bench-"))
     place = Place(folder / "var", _free_base())

@@ -13,9 +13,11 @@ from typing import Any, NoReturn
 
 import psutil
 
-from infra.onehost import logs, running, webapp
+from infra.onehost import logs, restarts, running, webapp
 from infra.onehost.place import Place
 from infra.onehost.state import ProcessState, State
+from infra.onehost.topology import PORTS
+from libs.contracts.subscriptions import SERVICES
 
 __all__ = ["run"]
 
@@ -30,6 +32,7 @@ def run(place: Place, options: argparse.Namespace, rest: list[str]) -> int:
     commands: dict[str, Callable[[], int]] = {
         "up": lambda: up(place, detach=options.detach, verbose=options.verbose, owner=options.owner),
         "down": lambda: down(place),
+        "restart": lambda: restart(place, options.process),
         "status": lambda: status(place, as_json=options.json),
         "logs": lambda: show_logs(place, options.process, follow=options.follow, lines=options.lines),
         "doctor": lambda: doctor(place, as_json=options.json),
@@ -40,6 +43,7 @@ def run(place: Place, options: argparse.Namespace, rest: list[str]) -> int:
         "check": lambda: checks.check(rest),
         "test": lambda: checks.test(rest),
         "faults": lambda: checks.faults(rest),
+        "jobs": lambda: jobs(place, options.retry, options.state, as_json=options.json),
         "sweep": lambda: sweep(place, apply=options.apply, as_json=options.json),
         "bench": lambda: bench(options.what, setup=not options.no_setup),
     }
@@ -64,6 +68,16 @@ def up(place: Place, *, detach: bool, verbose: bool, owner: int | None) -> int:
 def down(place: Place) -> int:
     """Stop everything."""
     print("Stopped." if running.down(place) else "Clipstead is not running.")
+    return 0
+
+
+def restart(place: Place, names: list[str]) -> int:
+    """Restart processes one after the other; people notice nothing. Exit status 1 if one does not come back."""
+    for done in restarts.ask(place, names):
+        if done.seconds is None:
+            print(f"{done.name} did not come back; see {place.log(done.name)}", file=sys.stderr)
+            return 1
+        print(f"{done.name:22}{done.seconds:6.2f} s", flush=True)
     return 0
 
 
@@ -132,6 +146,50 @@ def secrets(folder: Path) -> int:
     return 0
 
 
+def jobs(place: Place, retry: str | None, states: list[str] | None, *, as_json: bool) -> int:
+    """Show jobs, by default those that ended badly, or have one done after all."""
+    import httpx
+
+    from infra.onehost.asking import ask
+
+    workers = [service for service in SERVICES if PORTS[service][1]]
+    wanted = {"limit": 200, **({"state": states} if states else {})}
+    try:
+        found = [
+            {"service": service, **job}
+            for service in workers
+            for job in ask(place, service, "GET", "/internal/jobs", params=wanted)["items"]
+        ]
+        if retry is None:
+            print(json.dumps(found)) if as_json else _print_jobs(found)
+            return 0
+        job = next((job for job in found if job["id"].startswith(retry)), None)
+        if job is None:
+            print(f"No job begins with {retry}; ./clipstead jobs lists them.", file=sys.stderr)
+            return 1
+        ask(place, job["service"], "POST", f"/internal/jobs/{job['id']}/retry")
+    except httpx.HTTPStatusError as error:
+        print(error.response.json().get("detail", str(error)), file=sys.stderr)
+        return 1
+    except httpx.HTTPError as error:
+        print(f"The services can't be asked ({error}). Is Clipstead running?", file=sys.stderr)
+        return 3
+    print(f"{job['service']}'s {job['kind']} job {job['id']} is queued again.")
+    return 0
+
+
+def _print_jobs(found: list[dict[str, Any]]) -> None:
+    if not found:
+        print("There are none.")
+    for job in found:
+        again = "" if job["retryable"] else "  (can't be retried)"
+        print(f"{job['id']}  {job['service']} {job['kind']}  {job['state']}, attempt {job['attempt']}{again}")
+        if job["problem_detail"]:
+            print(f"    {job['problem_code']}: {job['problem_detail']}")
+    if any(job["retryable"] for job in found):
+        print("./clipstead jobs --retry ID has one done after all.")
+
+
 def sweep(place: Place, *, apply: bool, as_json: bool) -> int:
     """Show what lies in the store without a row, and what rows miss. Exit status 1 where a row misses its object."""
     import httpx
@@ -164,8 +222,15 @@ def _print_orphans(found: list[dict[str, Any]], *, apply: bool) -> None:
 def bench(what: str, *, setup: bool) -> int:
     """Measure; the last line printed is one JSON object."""
     from infra.onehost import bench as measure
+    from infra.onehost import bench_bus, bench_recovery
 
-    result = measure.start(with_setup=setup) if what == "start" else measure.pipeline()
+    benches: dict[str, Callable[[], dict[str, Any]]] = {
+        "start": lambda: measure.start(with_setup=setup),
+        "pipeline": measure.pipeline,
+        "bus": bench_bus.measure,
+        "recovery": bench_recovery.measure,
+    }
+    result = benches[what]()
     print(json.dumps(result))
     return 0
 

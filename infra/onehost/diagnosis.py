@@ -7,11 +7,9 @@ import json
 import os
 import platform
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
@@ -20,6 +18,7 @@ import psutil
 from infra.onehost import ports, running, webapp
 from infra.onehost.place import Place
 from infra.onehost.topology import PORTS
+from libs import process
 
 __all__ = ["Finding", "examine"]
 
@@ -157,22 +156,23 @@ def _owner(offset: int) -> str:
 
 
 def _isolation() -> Iterator[Finding]:
-    """Media tools run without network where the system lets us take it away."""
+    """By what means media tools have no network, and imports nothing but their proxy."""
+    found = process.isolation()
     if sys.platform != "linux":
-        yield Finding("isolation", "limits only: this system has no network namespaces", good=False)
+        yield Finding("isolation", "media tools run with limits, but with network: only Linux can cut it", good=False)
+        yield Finding("imports", "held to their proxy by yt-dlp's options and an audit hook alone", good=False)
         return
-    flags = ["--net"] if os.geteuid() == 0 else ["--user", "--net"]
-    cut = _succeeds("unshare", *flags, "true")
-    hint = (
-        ""
-        if cut
-        else "Allow user namespaces (sysctl kernel.unprivileged_userns_clone=1), or containers with CAP_SYS_ADMIN."
-    )
-    yield Finding("isolation", f"media tools run {'without' if cut else 'with'} network, with limits", cut, hint)
-
-
-def _succeeds(program: str, *arguments: str) -> bool:
-    found = shutil.which(program)
-    if found is None:
-        return False
-    return subprocess.run([Path(found), *arguments], capture_output=True, check=False).returncode == 0
+    means = [
+        name
+        for name, there in (("a namespace of their own", found.namespace), ("a filter of system calls", found.filter))
+        if there
+    ]
+    hint = "" if means else "Allow user namespaces (sysctl user.max_user_namespaces), or seccomp filters."
+    said = f"without network, by {' and '.join(means)}" if means else "with network"
+    yield Finding("isolation", f"media tools run {said}; with limits", bool(means), hint)
+    if found.namespace:
+        yield Finding("imports", "in a network of their own, where only the checking proxy answers")
+        return
+    ways = "yt-dlp's options, an audit hook" + (" and a filter of system calls" if found.filter else "")
+    hint = "Allow user namespaces (sysctl user.max_user_namespaces), or containers with CAP_SYS_ADMIN."
+    yield Finding("imports", f"in this machine's network, held to the checking proxy by {ways}", False, hint)

@@ -192,9 +192,9 @@ def _let_through(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def running_postgres(folder: Path) -> Iterator[Postgres]:
-    """Run a throw-away cluster, without fsync, for as long as the block lasts."""
-    server = Postgres(folder / "postgres", free_port(), secrets.token_hex(16), durable=False)
+def running_postgres(folder: Path, *, durable: bool = False) -> Iterator[Postgres]:
+    """Run a throw-away cluster, without fsync unless ``durable``, for as long as the block lasts."""
+    server = Postgres(folder / "postgres", free_port(), secrets.token_hex(16), durable=durable)
     server.prepare()
     with _running(server.command(), server, folder / "postgres.log", signal.SIGINT, server.identity):
         yield server

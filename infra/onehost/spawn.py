@@ -15,16 +15,18 @@ import os
 import pwd
 import runpy
 import signal
+import socket
 import sys
 import threading
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 __all__ = ["FORKS", "Program", "preload", "spawn"]
 
 FORKS = sys.platform == "linux"  # macOS frameworks don't survive a fork without exec
+LISTENER = 3  # the first file after the standard ones
 PR_SET_PDEATHSIG = 1
 PR_SET_NAME = 15
 
@@ -78,8 +80,13 @@ def preload() -> None:
     gc.freeze()
 
 
-def spawn(name: str, program: Program, log: Path, *, fork: bool = FORKS) -> int:
-    """Start a program and return its process id. What it prints is appended to ``log``."""
+def spawn(name: str, program: Program, log: Path, *, listener: socket.socket | None = None, fork: bool = FORKS) -> int:
+    """Start a program and return its process id. What it prints is appended to ``log``.
+
+    It inherits ``listener`` as file ``LISTENER``, and is told so in ``CLIPSTEAD_LISTEN_FD``.
+    """
+    if listener is not None:
+        program = replace(program, env={**program.env, "CLIPSTEAD_LISTEN_FD": str(LISTENER)})
     parent = os.getpid()
     sys.stdout.flush()  # or the child would say it again
     sys.stderr.flush()
@@ -88,17 +95,17 @@ def spawn(name: str, program: Program, log: Path, *, fork: bool = FORKS) -> int:
     try:
         pid = os.fork()
         if pid == 0:
-            _child(name, program, log, parent, fork)
+            _child(name, program, log, parent, listener, fork)
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, signal.valid_signals())
     return pid
 
 
-def _child(name: str, program: Program, log: Path, parent: int, fork: bool) -> None:
+def _child(name: str, program: Program, log: Path, parent: int, listener: socket.socket | None, fork: bool) -> None:
     """Never returns."""
     code = 1
     try:
-        _detach(name, program, log, parent)
+        _detach(name, program, log, parent, listener)
         if program.module and fork:
             code = _run_module(program)
         else:
@@ -111,14 +118,17 @@ def _child(name: str, program: Program, log: Path, parent: int, fork: bool) -> N
         os._exit(code)
 
 
-def _detach(name: str, program: Program, log: Path, parent: int) -> None:
+def _detach(name: str, program: Program, log: Path, parent: int, listener: socket.socket | None) -> None:
     """Leave behind everything of the parent's: session, handlers, files, user, folder."""
     os.setsid()
     output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     nothing = os.open(os.devnull, os.O_RDONLY)
+    kept = listener.fileno() if listener is not None else None
     for source, target in ((nothing, 0), (output, 1), (output, 2)):
         os.dup2(source, target)
-    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+    if kept is not None:
+        os.dup2(kept, LISTENER)
+    os.closerange(LISTENER + (kept is not None), os.sysconf("SC_OPEN_MAX"))
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)

@@ -1,5 +1,8 @@
 """Runs a topology: starts everything, each as soon as what it needs is ready; restarts what dies; stops all of it.
 
+Where a process serves people or other processes, its listening socket belongs to the supervisor: while the process is
+restarted, connections wait in the socket's queue instead of being refused. A process that hangs is killed, and so restarted.
+
 It leaves no process behind: a child lives in a session of its own, is killed with what it started if it doesn't stop in
 time, gets a signal from the kernel when the supervisor is killed (Linux), and is otherwise found by the next start.
 """
@@ -10,6 +13,8 @@ import asyncio
 import os
 import random
 import signal
+import socket
+import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -18,7 +23,7 @@ from typing import Any
 
 import psutil
 
-from infra.onehost import logs, spawn
+from infra.onehost import logs, restarts, spawn
 from infra.onehost.state import Identity, ProcessState, State
 from infra.onehost.topology import Process
 
@@ -27,7 +32,12 @@ __all__ = ["Failed", "Supervisor", "end_leftovers"]
 CHECK_EVERY = 0.05  # seconds between two questions whether a starting process is ready
 SLOWEST_CHECK = 0.5
 FIRST_PAUSE, LONGEST_PAUSE = 0.25, 30.0  # seconds before a restart
-SETTLED = 30.0  # a process that ran so long has its restarts forgiven
+SETTLED = 10.0  # a process that ran so long has its restarts forgiven
+ALIVE_EVERY = 5.0  # seconds between two questions whether a process still lives
+ALIVE_LIMIT = 5.0  # seconds that it has to answer
+MOST_SILENCES = 3  # unanswered ones in a row; then it is killed
+MOST_FAILURES = 3  # restarts in a row that came to nothing; then its socket is closed, and callers are refused at once
+BACKLOG = 1024
 CAP_EVERY = 30.0
 OWNER_EVERY = 1.0
 
@@ -64,6 +74,7 @@ class Supervisor:
         self.state = State(me, url, port, processes=[child.state for child in self._children])
         self._stopping = asyncio.Event()
         self._kill = asyncio.Event()
+        self._rolling: asyncio.Task[None] | None = None
 
     async def run(self, on_ready: Callable[[], None]) -> None:
         """Start all, call ``on_ready`` when all that is essential is up, and serve until a signal says to stop.
@@ -72,6 +83,8 @@ class Supervisor:
         """
         self._run.mkdir(parents=True, exist_ok=True)
         self._logs.mkdir(parents=True, exist_ok=True)
+        for child in self._children:
+            child.listen()
         self._listen_to_signals()
         began = time.monotonic()
         # What runs other programs doesn't wait for the import of ours.
@@ -81,6 +94,7 @@ class Supervisor:
             spawn.preload()
         tasks += [asyncio.create_task(self._keep(child)) for child in self._children if child.process.needs]
         chores = [asyncio.create_task(chore) for chore in (self._cap_logs(), self._print_logs(), self._watch_owner())]
+        chores += [asyncio.create_task(child.watch()) for child in self._children if child.process.alive]
         try:
             if await self._all_ready(tasks):
                 self.state.ready_s = round(time.monotonic() - began, 2)
@@ -134,12 +148,26 @@ class Supervisor:
         loop.add_signal_handler(signal.SIGCHLD, self._reap)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self._told_to_stop)
+        loop.add_signal_handler(signal.SIGUSR1, self._told_to_restart)
 
     def _told_to_stop(self) -> None:
         """Drain on the first signal; on the second, kill."""
         if self._stopping.is_set():
             self._kill.set()
         self._stopping.set()
+
+    def _told_to_restart(self) -> None:
+        """Restart what ``restarts.ask`` wants, one after the other, unless that is being done already."""
+        names = restarts.taken(self._run)
+        if names and not self._stopping.is_set():
+            self._rolling = asyncio.create_task(self._roll(names, self._rolling))
+
+    async def _roll(self, names: Sequence[str], before: asyncio.Task[None] | None) -> None:
+        if before is not None:
+            await asyncio.wait({before})
+        for name in names:
+            if name in self._by_name:
+                await self._by_name[name].restart()
 
     def _reap(self) -> None:
         for child in self._children:
@@ -149,7 +177,7 @@ class Supervisor:
         """End everything, from the gateway inwards, the servers last."""
         self.state.phase = "failed" if self.state.problem else "stopping"
         self._changed()
-        for task in tasks:
+        for task in [*tasks, *([self._rolling] if self._rolling else [])]:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         for stage in sorted({child.process.stage for child in self._children}, reverse=True):
@@ -189,6 +217,9 @@ class _Child:
         self._log = folder / "logs" / f"{process.name}.log"
         self._changed = changed
         self._ended = asyncio.Event()
+        self._answers = asyncio.Event()  # is ready in this life
+        self._wanted_anew = False
+        self._listener: socket.socket | None = None
         self._status = 0
 
     async def keep(self) -> None:
@@ -204,15 +235,80 @@ class _Child:
             await self._live()
             if self._done_well():
                 return
+            if self._wanted_anew:
+                self._wanted_anew, failures = False, 0
+                self._mark("restarting", why="it was asked to restart")
+                continue
             if time.monotonic() - started > SETTLED:
                 failures = 0
             failures += 1
+            if failures > MOST_FAILURES:
+                self._refuse()
             self._mark("restarting", why=self._how_it_ended())
             if not self.ready.is_set() and self._gives_up(deadline, failures):
                 return
             self.state.restarts += 1
             pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (failures - 1))
             await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311  not a secret
+
+    def listen(self) -> None:
+        """Bind the process's port, where it is the supervisor's to bind. Raises Failed where somebody else has it."""
+        if not self.process.listens or self._listener is not None:
+            return
+        assert self.process.port is not None
+        self._listener = socket.socket()
+        try:
+            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self._listener.bind(("127.0.0.1", self.process.port))
+            self._listener.listen(BACKLOG)
+        except OSError as error:
+            self._refuse()
+            raise Failed(f"{self.process.name} can't have port {self.process.port}: {error}.") from error
+
+    def _refuse(self) -> None:
+        """Close the socket until the next start: nobody shall wait for a process that doesn't come up."""
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
+
+    async def restart(self) -> None:
+        """Have the process drain and end, and wait until its next life is ready or was given up on."""
+        if not self._alive() or self.process.ready is None:
+            return
+        assert self.state.identity is not None
+        self._wanted_anew = True
+        self._answers.clear()
+        pid, family = self.state.identity.pid, _descendants(self.state.identity.pid)
+        _signal(pid, self.process.stop)
+        try:
+            await asyncio.wait_for(self._ended.wait(), self.process.grace)
+        except TimeoutError:
+            _signal_group(pid, signal.SIGKILL)
+        _kill_all(family)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._answers.wait(), self.process.start_limit)
+
+    async def watch(self) -> None:
+        """Ask now and then whether the process lives; kill it when it was silent too often. Its next life is another."""
+        silences = 0
+        while True:
+            await asyncio.sleep(ALIVE_EVERY)
+            if not self._answers.is_set() or not self._alive() or self._wanted_anew:
+                silences = 0
+                continue
+            assert self.process.alive is not None
+            assert self.state.identity is not None
+            pid = self.state.identity.pid
+            with suppress(TimeoutError):
+                async with asyncio.timeout(ALIVE_LIMIT):
+                    if await self.process.alive(pid):
+                        silences = 0
+                        continue
+            silences += 1
+            if silences >= MOST_SILENCES and self._alive() and self.state.identity.pid == pid:
+                silences = 0
+                print(f"{self.process.name} hangs and is killed", file=sys.stderr, flush=True)
+                _signal_group(pid, signal.SIGKILL)
 
     async def stop(self, kill: asyncio.Event) -> None:
         """Ask the process to end; after its grace, or when ``kill`` is set, end it and all that it started."""
@@ -248,7 +344,9 @@ class _Child:
     async def _live(self) -> None:
         """One life of the process: from its start to its end."""
         self._ended.clear()
-        pid = spawn.spawn(self.process.name, self.process.program, self._log)
+        self._answers.clear()
+        self.listen()
+        pid = spawn.spawn(self.process.name, self.process.program, self._log, listener=self._listener)
         self.state.identity = Identity.of(pid)
         self._mark("starting")
         if self.process.ready is not None:
@@ -265,6 +363,7 @@ class _Child:
             if await self.process.ready(pid):
                 self.ready.set()
                 self._mark("ready")
+                self._answers.set()
                 return
             if time.monotonic() > deadline:
                 _signal_group(pid, signal.SIGKILL)

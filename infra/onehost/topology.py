@@ -46,6 +46,8 @@ class Process:
     needs: tuple[str, ...] = ()  # have to be ready (or done) before this one starts
     ready: Check | None = None  # None: runs once, and is ready when it has ended well
     port: int | None = None
+    listens: bool = False  # the supervisor binds the port and hands it on, so that it is never closed between two lives
+    alive: Check | None = None  # asked now and then once it is ready: a process that hangs is killed
     stage: int = 0  # stops by descending stage
     stop: signal.Signals = signal.SIGTERM
     grace: float = 15.0  # seconds to stop in, before it is killed
@@ -94,6 +96,7 @@ def topology(place: Place) -> list[Process]:
             ),
             needs=prepared,
             ready=answers_http(_port(place, "relay"), "/metrics"),
+            alive=answers_http(_port(place, "relay"), "/metrics"),
             port=_port(place, "relay"),
             stage=2,
             memory=60,
@@ -134,7 +137,9 @@ def _http(
         Program(("http", service), "libs.web", environment, REPOSITORY),
         needs=tuple(needs),
         ready=answers_http(port, "/health/ready"),
+        alive=answers_http(port, "/health/live"),
         port=port,
+        listens=True,
         stage=stage,
         memory=70,
     )
@@ -148,6 +153,7 @@ def _worker(place: Place, secrets: Secrets, service: str, needs: Sequence[str]) 
         Program(("worker", service), "libs.web", environment, REPOSITORY),
         needs=tuple(needs),
         ready=answers_http(port, "/metrics"),
+        alive=answers_http(port, "/metrics"),
         port=port,
         stage=3,
         memory=70,

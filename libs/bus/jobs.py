@@ -43,12 +43,14 @@ __all__ = [
     "heartbeat",
     "jobs_of",
     "lapsed",
+    "listed",
     "postpone",
     "postponement",
     "release",
     "requeue",
     "retry",
     "some_due",
+    "take_up",
 ]
 
 KEPT_DAYS = 30  # of ended jobs and of receipts
@@ -96,6 +98,7 @@ class Job:
     total: float
     problem_code: str | None
     problem_detail: str | None
+    last_words: str | None
     correlation_id: str
     created_at: datetime
     started_at: datetime | None
@@ -103,6 +106,19 @@ class Job:
 
 
 _COLUMNS = [jobs.c[name] for name in Job.__annotations__]
+
+_ANEW: dict[str, Any] = {
+    "state": JobState.QUEUED,
+    "failures": 0,
+    "interruptions": 0,
+    "cancel_requested": False,
+    "run_after": now(),
+    "finished_at": None,
+    "problem_code": None,
+    "problem_detail": None,
+    "done": 0,
+}
+"""What a job that is taken up again by hand begins with."""
 
 
 def _job(row: Row[Any]) -> Job:
@@ -202,7 +218,14 @@ def heartbeat(session: Session, job: Job, lease: float, done: float, total: floa
     return bool(row.cancel_requested)
 
 
-def finish(session: Session, job: Job, state: JobState = JobState.DONE, problem: JobFailed | None = None) -> None:
+def finish(
+    session: Session,
+    job: Job,
+    state: JobState = JobState.DONE,
+    problem: JobFailed | None = None,
+    *,
+    last_words: str = "",
+) -> None:
     """End a job in the transaction of its effect. Raises LeaseLost, and so undoes the effect, if it is no longer ours."""
     row = session.execute(
         update(jobs)
@@ -213,7 +236,7 @@ def finish(session: Session, job: Job, state: JobState = JobState.DONE, problem:
             finished_at=now(),
             problem_code=problem.code if problem else None,
             problem_detail=problem.detail if problem else None,
-            last_words=problem.last_words if problem else None,
+            last_words=problem.last_words if problem else last_words or None,
         )
         .returning(jobs.c.id)
     ).first()
@@ -330,22 +353,34 @@ def retry(session: Session, *, subject: UUID, kind: str | None = None) -> int:
             jobs.c.kind == kind if kind else text("true"),
             or_(*(jobs.c.state == state for state in ENDED - {JobState.DONE})),
         )
-        .values(
-            state=JobState.QUEUED,
-            failures=0,
-            interruptions=0,
-            cancel_requested=False,
-            run_after=now(),
-            finished_at=None,
-            problem_code=None,
-            problem_detail=None,
-            done=0,
-        )
+        .values(**_ANEW)
         .returning(jobs.c.kind)
     ).all()
     for again in {row.kind for row in rows}:
         wake(session, again)
     return len(rows)
+
+
+def take_up(session: Session, job_id: UUID) -> Job | None:
+    """Queue one failed, quarantined or cancelled job once more, by hand. None where there is none such."""
+    row = session.execute(
+        update(jobs)
+        .where(jobs.c.id == job_id, jobs.c.state.in_(ENDED - {JobState.DONE}))
+        .values(**_ANEW)
+        .returning(*_COLUMNS)
+    ).first()
+    if row is None:
+        return None
+    wake(session, row.kind)
+    return _job(row)
+
+
+def listed(session: Session, states: Iterable[JobState], limit: int, before: UUID | None = None) -> list[Job]:
+    """Jobs in these states, newest first, from the one before ``before`` on."""
+    wanted = select(*_COLUMNS).where(jobs.c.state.in_(list(states)))
+    if before is not None:
+        wanted = wanted.where(jobs.c.id < before)
+    return [_job(row) for row in session.execute(wanted.order_by(jobs.c.id.desc()).limit(limit))]
 
 
 def jobs_of(session: Session, subject: UUID) -> list[Job]:

@@ -75,9 +75,12 @@ class Lease:
         """True while this worker is shutting down."""
         return self._stopping.is_set()
 
-    def finish(self, session: Session) -> None:
-        """End the job as done, in the transaction of its effect. Raises LeaseLost if it is no longer ours."""
-        jobs.finish(session, self.job)
+    def finish(self, session: Session, *, last_words: str = "") -> None:
+        """End the job as done, in the transaction of its effect. Raises LeaseLost if it is no longer ours.
+
+        ``last_words``: what a child said whose refusal is the job's effect.
+        """
+        jobs.finish(session, self.job, last_words=last_words)
         self.finished = True
 
     def __enter__(self) -> Self:

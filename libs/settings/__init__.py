@@ -51,6 +51,12 @@ class SharedSettings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     host: str = "127.0.0.1"
     port: int = 0
+    listen_fd: Annotated[int, Field(ge=3)] | None = (
+        None  # a listening socket that was handed on, instead of host and port
+    )
+    drain: Annotated[float, Field(ge=0, le=60)] = (
+        0.0  # seconds that a stopping process goes on accepting: for balancers
+    )
     metrics_port: int = 0  # of a worker; 0: none
     public_url: str = "http://localhost:3000"
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")

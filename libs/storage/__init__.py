@@ -123,7 +123,7 @@ class _Runtime:
 
 
 def configure(url: str, scratch: Path) -> None:
-    """Choose this process's store by URL; ``scratch`` takes downloads for ``local``.
+    """Choose this process's store by URL; ``scratch`` takes downloads for ``local`` (``libs.storage.cache``).
 
     ``file:///absolute/folder`` or ``s3://key:secret@host:port/bucket``, with ``?secure=0`` for plain HTTP.
     """

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import random
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -19,8 +18,8 @@ from prometheus_client import Counter, Gauge
 from urllib3.connectionpool import ConnectionPool
 from urllib3.exceptions import HTTPError, MaxRetryError, ReadTimeoutError
 
-from libs import disk
 from libs.storage import CHUNK, NotStored, StorageUnavailable, Stored, check_key, require_size
+from libs.storage.cache import Cache
 from libs.storage.gate import Gate
 
 __all__ = ["S3Store"]
@@ -119,7 +118,7 @@ class S3Store:
         self, *, endpoint: str, access_key: str, secret_key: str, bucket: str, secure: bool, scratch: Path
     ) -> None:
         self._bucket = bucket
-        self._scratch = scratch
+        self._cache = Cache(scratch / "objects")
         self._gate = Gate()
         self._bucket_known = False
 
@@ -181,6 +180,7 @@ class S3Store:
         """Remove an object."""
         with self._reaching(key):
             self._client.remove_object(bucket_name=self._bucket, object_name=check_key(key))
+        self._cache.drop(key)
 
     def keys(self, prefix: str = "") -> Iterator[str]:
         """All keys that begin with ``prefix``."""
@@ -191,16 +191,11 @@ class S3Store:
 
     @contextmanager
     def local(self, key: str, size: int | None = None) -> Iterator[Path]:
-        """The object downloaded to scratch, removed after the block."""
-        self._scratch.mkdir(parents=True, exist_ok=True)
-        disk.require(size or 0)
-        with tempfile.NamedTemporaryFile(dir=self._scratch, suffix=Path(key).suffix) as file:
-            with disk.writing():
-                for chunk in self.read(key):
-                    file.write(chunk)
-                file.flush()
-            require_size(key, file.tell(), size)
-            yield Path(file.name)
+        """The object downloaded to scratch, where it stays for a while."""
+        there = self.size(key)  # also where it is here already: what was deleted is not to be had
+        require_size(key, there, size)
+        with self._cache.held(key, there, lambda: self.read(key)) as path:
+            yield path
 
     def abort_left_over(self, older: float) -> int:
         """Abort multipart uploads that began ``older`` seconds ago; ``s3_orphan_parts`` tells how many uploads are open."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from asyncio import Event
 from collections.abc import MutableMapping
 from typing import Any
 
@@ -26,9 +27,11 @@ def template(scope: MutableMapping[str, Any]) -> str:
 class Observe:
     """Wraps an ASGI app."""
 
-    def __init__(self, app: ASGIApp, service: str) -> None:
+    def __init__(self, app: ASGIApp, service: str, stopping: Event) -> None:
+        """``stopping``: once it is set, answers ask the caller to come back over another connection."""
         self._app = app
         self._service = service
+        self._stopping = stopping
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
@@ -42,7 +45,10 @@ class Observe:
                 nonlocal status
                 if message["type"] == "http.response.start":
                     status = message["status"]
-                    MutableHeaders(scope=message)[CORRELATION] = correlation
+                    headers = MutableHeaders(scope=message)
+                    headers[CORRELATION] = correlation
+                    if self._stopping.is_set():
+                        headers["Connection"] = "close"
                 await send(message)
 
             try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -13,7 +14,7 @@ from typing import Annotated, Any
 
 import prometheus_client
 import uvicorn
-from fastapi import APIRouter, Depends, FastAPI, Response
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from pydantic import BaseModel, Field
 from starlette.types import ASGIApp
 
@@ -25,11 +26,14 @@ from libs.telemetry import log
 from libs.web import answers, idempotency, peers
 from libs.web.access import Internal, authenticate
 from libs.web.observe import Observe
+from libs.web.operating import jobs_router
+from libs.web.problems import Unavailable
 from libs.web.tokens import Verifier
 
 __all__ = ["GRACE", "Service", "serve"]
 
-GRACE = 10  # seconds that open requests get at shutdown
+GRACE = 5  # seconds that open requests get at shutdown; uploads resume, players ask for the rest
+LINGER = 0.3  # seconds in which requests that are on their way over open connections come in before these are closed
 ALWAYS_OPEN = ("/health", "/metrics", "/openapi.json")
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
@@ -95,7 +99,9 @@ class Service:
         for router in self.routers:
             app.include_router(router)
         app.include_router(self._own_routes())
-        app.add_middleware(Observe, service=self.name)
+        if self.actors is not None:
+            app.include_router(jobs_router(self.actors))
+        app.add_middleware(Observe, service=self.name, stopping=app.state.stopping)
         return app
 
     def work(self) -> None:
@@ -132,8 +138,10 @@ class Service:
             return {"status": "ok"}
 
         @router.get("/health/ready")
-        def ready() -> dict[str, str]:
-            """Tell that requests can be served: the database answers."""
+        def ready(request: Request) -> dict[str, str]:
+            """Tell that requests can be served: the database answers, and this process is not about to stop."""
+            if request.app.state.stopping.is_set():
+                raise Unavailable("This process is stopping.")
             database.ready()
             return {"status": "ok"}
 
@@ -157,7 +165,16 @@ class Service:
 
 
 class _Server(uvicorn.Server):
-    """Tells the app that the end is near, so that event streams close and the drain can finish."""
+    """Stops in an order that loses no request.
+
+    Readiness goes first, event streams end, and every answer says ``Connection: close``; after ``drain`` seconds nothing new
+    is accepted (a socket that was handed on keeps newcomers in its queue for the next process); once what was on its way
+    over open connections had time to come in, idle ones are closed; what is being answered has ``GRACE`` seconds.
+    """
+
+    def __init__(self, config: uvicorn.Config, drain: float) -> None:
+        super().__init__(config)
+        self._drain = drain
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         app: Any = self.config.app
@@ -165,6 +182,15 @@ class _Server(uvicorn.Server):
         if isinstance(stopping, asyncio.Event):
             stopping.set()
         super().handle_exit(sig, frame)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if not self.force_exit:
+            await asyncio.sleep(self._drain)
+        for server in self.servers:
+            server.close()
+        if not self.force_exit:
+            await asyncio.sleep(LINGER)
+        await super().shutdown(sockets)
 
 
 def serve(app: ASGIApp, settings: SharedSettings) -> None:
@@ -181,7 +207,8 @@ def serve(app: ASGIApp, settings: SharedSettings) -> None:
         timeout_keep_alive=75,
         backlog=1024,
     )
-    _Server(config).run()
+    sockets = None if settings.listen_fd is None else [socket.socket(fileno=settings.listen_fd)]
+    _Server(config, settings.drain).run(sockets)
 
 
 def stop_signal() -> threading.Event:

@@ -12,5 +12,5 @@ actors = bus.Actors("highlight")
 actors.on(events.TranscriptReady)(operations.transcript_ready)
 actors.on(events.MediaDeleted)(operations.forget)
 # Six attempts span a minute: as long as transcription may take to come back from a restart.
-actors.work(operations.FIND, failed=operations.find_failed, attempts=6)(operations.find)
+actors.work(operations.FIND, failed=operations.find_failed, retried=operations.taken_up, attempts=6)(operations.find)
 actors.every(idempotency.TIDY_EVERY)(idempotency.tidy)

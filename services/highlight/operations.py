@@ -73,6 +73,15 @@ def find_failed(session: Session, job: Job, problem: JobFailed) -> None:
         _conclude(session, search, Choice((), search.chosen_by or BUILT_IN, problem.code, problem.detail))
 
 
+def taken_up(session: Session, job: Job) -> None:
+    """A search that ended badly is done after all, and its result counts, unless a later one does."""
+    search = queries.locked(session, job.subject)
+    if search.deleted_at is not None or search.job_id is not None:
+        raise Conflict("The recording was deleted, or is being looked through already.", code="not_retryable")
+    search.job_id = job.id
+    search.to(SearchState.LOOKING)
+
+
 def look_again(
     media_id: UUID, by: UUID, wishes: dict[str, Any], *, append: bool, once: Once = UNKEYED
 ) -> dict[str, Any]:

@@ -93,6 +93,12 @@ def transcribe_failed(session: Session, job: bus.Job, problem: bus.JobFailed) ->
     bus.publish(session, events.TranscriptFailed(media_id=job.subject, code=code, detail=detail))
 
 
+def taken_up(session: Session, job: bus.Job) -> None:
+    """A transcription that ended badly is done after all; that it begins is told by its progress."""
+    if queries.live(session, job.subject) is None:
+        raise problems.Conflict("The recording was deleted meanwhile.", code="not_retryable")
+
+
 def _original(media_id: UUID) -> Original:
     try:
         return Original.model_validate(web.client("ingest").get(f"/internal/originals/{media_id}"))
@@ -111,7 +117,7 @@ def _listen(original: Original, choice: Choice, language: str, progress: Progres
     except storage.NotStored as error:
         raise bus.JobFailed("original_missing", "The recording's file is no longer there.") from error
     except process.ChildRefused as refusal:
-        raise bus.JobFailed(refusal.code, refusal.detail) from refusal
+        raise bus.JobFailed(refusal.code, refusal.detail, last_words=refusal.stderr) from refusal
     except process.ChildDeadline as error:
         detail = "Transcribing this recording takes longer than is allowed. Please hand it in in shorter parts."
         raise bus.JobFailed("too_slow", detail, last_words=error.stderr) from error

@@ -75,7 +75,7 @@ def _result(world: World, recording: Recording, view: dict[str, Any]) -> Iterabl
 
 def _excused(problem: dict[str, Any] | None) -> bool:
     """Whether a failure is a promised one: three interruptions, each of them ours, or too little speech for a clip."""
-    return problem is not None and problem["code"] in {"interrupted", "no_moments"}
+    return problem is not None and problem["code"] in {"interrupted", "no_moments", "no_speech"}
 
 
 def _of_clip(recording: Recording, clip: Clip, views: dict[str, Any]) -> Iterable[str]:
@@ -141,19 +141,21 @@ def _strangers(person: Person, views: dict[str, Any]) -> Iterable[str]:
 
 
 def _jobs(world: World) -> Iterable[str]:
-    """Every job has ended; one that failed did so for a reason."""
+    """Every job has ended; one that failed did so because what it worked on was deleted under it."""
     with world.database() as connection:
+        deleted = {row[0] for row in connection.execute("SELECT media_id FROM catalog.tombstones")}
         for service in SERVICES:
             rows = connection.execute(
                 sql.SQL(
-                    "SELECT id, kind, state, attempt, failures, interruptions, problem_code, problem_detail FROM {} "
-                    "WHERE state NOT IN ('done', 'cancelled') AND NOT (state = 'quarantined' AND interruptions >= 3)"
+                    "SELECT id, subject, kind, state, attempt, failures, interruptions, problem_code, problem_detail "
+                    "FROM {} WHERE state NOT IN ('done', 'cancelled') AND NOT (state = 'quarantined' AND interruptions >= 3)"
                 ).format(sql.Identifier(service, "jobs"))
             ).fetchall()
             for row in rows:
-                if row[2] == "failed" and row[6] == "deleted":
-                    continue
-                yield f"{service}'s job {row} has no good end"
+                gone = row[3] == "failed" and (row[1] in deleted or row[7] == "deleted")
+                if not gone and row[0] not in world.reported:
+                    world.reported.add(row[0])
+                    yield f"{service}'s job {[str(value) for value in row]} has no good end"
 
 
 def _repeated(world: World) -> Iterable[str]:

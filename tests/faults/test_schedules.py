@@ -62,14 +62,16 @@ def test_twenty_schedules_keep_every_promise(world: World, history: History) -> 
     assert history.acknowledged > SCHEDULES
 
 
-def test_a_seed_always_draws_the_same_schedules(world: World, history: History) -> None:
-    drawn: list[list[str]] = []
+def test_a_seed_and_a_number_always_draw_the_same_schedule() -> None:
+    drawn: list[list[list[str]]] = []
     for _ in range(2):
-        steps: list[str] = []
-        machine.run(world, history, 7, 30, chosen=(), note=steps.append)
+        steps: list[list[str]] = [[] for _ in range(10)]
+        for index, noted in enumerate(steps):
+            machine.draw(7, index, noted.append)
         drawn.append(steps)
-    assert len(drawn[0]) > 100
     assert drawn[0] == drawn[1]
+    assert len({str(steps) for steps in drawn[0]}) == 10
+    assert sum(map(len, drawn[0])) > 50
 
 
 @pytest.mark.parametrize(("when", "there"), [("before", False), ("after", True)])

@@ -92,6 +92,7 @@ class World:
         self._start(base, f"s3://test:{secret}@127.0.0.1:{self._proxies['store'].port}/bucket?secure=0")
         self.place = Place(home, base)
         self._postgres, self._valkey = topology.servers(self.place)
+        self.reported: set[object] = set()  # jobs with a bad end: each is told once
         self.verified: set[str] = set()  # objects whose bytes were compared already; they never change
         self.url = f"http://127.0.0.1:{base}"
 
@@ -118,6 +119,8 @@ class World:
                 "CLIPSTEAD_DISK_RESERVE": str(RESERVE if self.small_disk else 0),
                 "CLIPSTEAD_IMPORT_ALLOW": self.origin.netloc,
                 "CLIPSTEAD_RENDER_EFFORT": "ultrafast",
+                "CLIPSTEAD_SPEECH_ENGINE": "pocketsphinx",
+                "CLIPSTEAD_SPEECH_WORKERS": "1",
                 "CLIPSTEAD_SIGN_UP_LIMIT": "1000000/hour",
                 "CLIPSTEAD_IMPORT_LIMIT": "1000000/hour",
                 "CLIPSTEAD_ADDRESS_LIMIT": "1000000/minute",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from tests.factories.platform import Platform
+from tests.factories.platform import Platform, wait_until
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 
@@ -15,7 +15,13 @@ def test_share_link_plays_signed_out_and_stops_when_revoked(platform: Platform, 
     media_id = person.upload("talk.flac", short_speech, count=1, min_duration=4)
     assert person.until_ended(media_id)["status"] == "ready"
     (clip,) = person.clips(media_id)
-    share = person.http.post("/api/v1/shares", json={"media_id": clip["id"]}).json()
+
+    def shared() -> httpx.Response:
+        return person.http.post("/api/v1/shares", json={"media_id": clip["id"]}, headers={"Idempotency-Key": "one"})
+
+    # The library may know of a clip a moment before the service that delivers it does.
+    wait_until(lambda: shared().status_code == 201, 30)
+    share = shared().json()
     with httpx.Client(trust_env=False) as friend:
         page = friend.get(share["url"])
         assert page.status_code == 200

@@ -1,9 +1,12 @@
-"""The only way out for a URL import: a forward proxy on loopback that lives as long as the job.
+"""The only way out for a URL import: a forward proxy that lives as long as the job.
 
 Whatever fetches (yt-dlp, with its hundreds of extractors, redirects and manifests) is pointed at this proxy, so that the
 rules stand in one place and hold for every hop. A target is resolved once; unless every address of it is plainly public
 the request is refused; the connection then goes to that very address, so that a name that changes its mind in between
 (DNS rebinding) gains nothing. Bytes, time and rate are counted here, because a declared length is only a claim.
+
+Where the system has network namespaces, the fetcher stands in one of its own, and the proxy listens inside it (``move_to``):
+there nothing else answers. Elsewhere the proxy listens on this machine's loopback and answers to a password alone.
 
 HTTP/1.1 proxying as in RFC 9110 and 9112: CONNECT tunnels, and absolute-form requests, one per connection.
 """
@@ -53,7 +56,12 @@ _HOP_BY_HOP = {
 
 
 class Refused(Exception):
-    """A target or a transfer is against the rules. ``code`` is stable, ``detail`` a sentence for the person who asked."""
+    """A target or a transfer is against the rules. ``code`` is stable, ``detail`` a sentence for the person who asked.
+
+    ``stderr``: the last words of the child that it happened to.
+    """
+
+    stderr = ""
 
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(detail)
@@ -126,7 +134,8 @@ class Egress:
         self.refusal: Refused | None = None
         self._policy, self._resolver = policy, resolver
         self._password = secrets.token_urlsafe(24)
-        self._port = 0
+        self.port = 0
+        self._server: asyncio.Server | None = None
         self._open: set[asyncio.Task[None]] = set()
         self._relaying = 0
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -137,7 +146,7 @@ class Egress:
     @property
     def url(self) -> str:
         """Address of the proxy, with the password without which it answers nobody."""
-        return f"http://import:{self._password}@127.0.0.1:{self._port}"
+        return f"http://import:{self._password}@127.0.0.1:{self.port}"
 
     @property
     def problem(self) -> Refused | None:
@@ -156,17 +165,28 @@ class Egress:
             self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join()
 
+    def move_to(self, listener: socket.socket) -> None:
+        """From now on serve this listener, in the fetcher's own network namespace, and no longer this machine's loopback."""
+        listener.setblocking(False)
+        assert self._loop is not None
+        asyncio.run_coroutine_threadsafe(self._move(listener), self._loop).result(_CONNECT_TIMEOUT)
+
+    async def _move(self, listener: socket.socket) -> None:
+        assert self._server is not None
+        self._server.close()
+        self._server = await asyncio.start_server(self._accept, sock=listener, limit=_HEAD_LIMIT)
+
     async def _serve(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         try:
-            server = await asyncio.start_server(self._accept, "127.0.0.1", 0, limit=_HEAD_LIMIT)
-            self._port = server.sockets[0].getsockname()[1]
+            self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0, limit=_HEAD_LIMIT)
+            self.port = self._server.sockets[0].getsockname()[1]
         finally:
             self._up.set()
         watch = asyncio.create_task(self._watch())
         await self._stop.wait()
         watch.cancel()
-        server.close()
+        self._server.close()
         self._close_all()
         await asyncio.gather(watch, *self._open, return_exceptions=True)
 

@@ -1,4 +1,8 @@
-"""Fetch what a URL leads to: yt-dlp in a child, all its traffic through the egress proxy."""
+"""Fetch what a URL leads to: yt-dlp in a child, all its traffic through the egress proxy.
+
+Where the system allows it, the child has a network of its own in which there is nothing but that proxy. Elsewhere it shares
+ours, and is held to the proxy by its options, by the proxy's password and by an audit hook (``fetch_child``).
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from libs import process
-from libs.process import ChildCancelled, ChildDeadline, ChildFailed, ChildRefused, ChildStalled
+from libs.process import ChildCancelled, ChildDeadline, ChildError, ChildFailed, ChildRefused, ChildStalled, Door
 from services.ingest.engines.egress import Egress, Policy, Refused, Resolver, system_resolver
 
 __all__ = ["Fetched", "TryAgain", "fetch", "version"]
@@ -18,12 +22,18 @@ _FETCH = "services.ingest.engines.fetch_child"
 _JOIN = "services.ingest.engines.join_child"
 _SLACK = 1 << 20  # bytes: metadata around the two streams
 _JOIN_DEADLINE = 1800.0
+_STALL = 60.0  # seconds in which neither a byte came nor a word was said; the proxy judges the rate before that
 
 OnProgress = Callable[[int, int | None], None]
 
 
 class TryAgain(Exception):
-    """It failed for a reason that may pass: the site was busy, or the line broke. The text is for people."""
+    """It failed for a reason that may pass: the site was busy, or the line broke. The text is for people.
+
+    ``stderr``: the last words of the child that it happened to.
+    """
+
+    stderr = ""
 
 
 @dataclass(frozen=True)
@@ -67,7 +77,7 @@ def fetch(
         if egress.verdict is not None:
             raise egress.verdict
     parts = [folder / name for name in found["parts"]]
-    return Fetched(_joined(parts, folder, policy, cancelled), str(found["title"]))
+    return Fetched(_joined(parts, folder, policy, memory, cancelled), str(found["title"]))
 
 
 def _run(
@@ -92,30 +102,35 @@ def _run(
         request,
         on_message=take,
         deadline=policy.deadline + policy.window,
-        stall=policy.deadline + policy.window,  # the proxy judges the rate, by real bytes
+        stall=_STALL,
+        pulse=lambda: egress.received,
         memory=memory,
         file_size=policy.cap + _SLACK,
-        network=True,
+        alone=True,
+        network=Door(egress.port, egress.move_to),
         env={"HOME": str(folder), "XDG_CONFIG_HOME": str(folder), "XDG_CACHE_HOME": str(folder), "TMPDIR": str(folder)},
         cancelled=lambda: egress.verdict is not None or cancelled(),
     )
 
 
-def _explain(error: Exception, egress: Egress, *, asked_to_stop: bool) -> None:
+def _explain(error: ChildError, egress: Egress, *, asked_to_stop: bool) -> None:
     """Raise what the person should read, knowing what the proxy saw. Returns if the error speaks for itself."""
     if asked_to_stop and egress.verdict is None:
         return
+    told: Refused | TryAgain
     if egress.problem is not None:
-        raise egress.problem from error
-    if isinstance(error, ChildRefused):
-        if error.code == "transient":
-            raise TryAgain(error.detail) from error
-        raise Refused(error.code, error.detail) from error
-    if isinstance(error, ChildStalled | ChildDeadline):
-        raise Refused("import_timeout", "The import took too long and was given up.") from error
+        told = egress.problem
+    elif isinstance(error, ChildRefused):
+        told = TryAgain(error.detail) if error.code == "transient" else Refused(error.code, error.detail)
+    elif isinstance(error, ChildStalled | ChildDeadline):
+        told = Refused("import_timeout", "The import took too long and was given up.")
+    else:
+        return
+    told.stderr = error.stderr
+    raise told from error
 
 
-def _joined(parts: list[Path], folder: Path, policy: Policy, cancelled: Callable[[], bool]) -> Path:
+def _joined(parts: list[Path], folder: Path, policy: Policy, memory: int, cancelled: Callable[[], bool]) -> Path:
     if len(parts) == 1:
         return parts[0]
     target = folder / "joined.bin"
@@ -124,9 +139,13 @@ def _joined(parts: list[Path], folder: Path, policy: Policy, cancelled: Callable
             _JOIN,
             {"parts": [str(part) for part in parts], "target": str(target)},
             deadline=_JOIN_DEADLINE,
+            memory=memory,
             file_size=policy.cap + _SLACK,
+            alone=True,
             cancelled=cancelled,
         )
     except ChildRefused as error:
-        raise Refused(error.code, error.detail) from error
+        refusal = Refused(error.code, error.detail)
+        refusal.stderr = error.stderr
+        raise refusal from error
     return target

@@ -3,7 +3,7 @@
 What yt-dlp may do is cut down twice. By its options: no configuration, plug-ins, cookies, netrc, external downloaders or
 post-processing, fixed file names. And by an audit hook, which Python can't take back once set: connections go to the
 egress proxy alone, no program is started, and nothing is written outside the folder. The hook is a second wall around pure
-Python code, not a sandbox against native code.
+Python code, not a sandbox against native code; the first wall is the network namespace and the filter of ``libs.process``.
 """
 
 from __future__ import annotations

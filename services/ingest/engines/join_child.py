@@ -14,6 +14,7 @@ import av.logging
 from libs.process import child
 from services.ingest.engines.sniff import DEMUXERS, sniff
 
+_SHORT = 2.0  # seconds that may be lost where streams that begin late are moved to zero
 _MP4_CODECS = {"h264", "hevc", "av1", "aac", "mp3", "alac", "opus", "mpeg4"}
 
 
@@ -23,12 +24,15 @@ def handle(request: dict[str, Any], tell: child.Tell) -> dict[str, Any]:
     try:
         streams = [_wanted(sources[0], "video"), _wanted(sources[1], "audio")]
         codecs = {stream.codec_context.name for stream in streams}
+        end = 0.0
         with av.open(request["target"], "w", format="mp4" if codecs <= _MP4_CODECS else "matroska") as target:
             copies = [target.add_stream_from_template(stream) for stream in streams]
-            for copy, packet in _in_order(sources, streams, copies):
+            for number, (copy, packet) in enumerate(_in_order(sources, streams, copies)):
+                end = max(end, float((packet.dts + (packet.duration or 0)) * packet.time_base))
                 packet.stream = copy
                 target.mux(packet)
-                tell({})
+                if number % 500 == 0:
+                    tell({"packets": number})
     except av.error.FFmpegError as error:
         raise child.Refuse(
             "import_failed", "The pictures and the sound of this recording don't fit together."
@@ -36,7 +40,16 @@ def handle(request: dict[str, Any], tell: child.Tell) -> dict[str, Any]:
     finally:
         for source in sources:
             source.close()
+    _check(request["target"], end)
     return {}
+
+
+def _check(target: str, end: float) -> None:
+    """Raise unless the file that was made says that it reaches as far as what went into it."""
+    with av.open(f"file:{target}", options={"protocol_whitelist": "file"}) as made:
+        length = ((made.start_time or 0) + (made.duration or 0)) / av.time_base
+    if length < end - _SHORT:
+        raise RuntimeError(f"{length:.2f} s came out of {end:.2f} s")
 
 
 def _opened(path: Path) -> Any:

@@ -1,7 +1,8 @@
-"""The disk that recordings land on before they are checked: one file each, held by one writer at a time.
+"""The disk that recordings land on before they are checked: one file each for uploads, held by one writer at a time.
 
 The hold is an advisory lock of the operating system on the open file (flock), so that it ends with its process, whatever
-ends that. Writers and checkers of a recording therefore share one disk.
+ends that. Writers and checkers of a recording therefore share one disk. A finished import is a file under a name that nobody
+else has; which one counts is said by the job that checks it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from libs import disk
 from libs.storage import StorageUnavailable
@@ -32,9 +33,9 @@ def _folder() -> Path:
     return folder
 
 
-def path_of(media_id: UUID) -> Path:
-    """Where the bytes of a recording land."""
-    return _folder() / f"{media_id}.part"
+def path_of(media_id: UUID, name: str = "") -> Path:
+    """Where the bytes of a recording land: those of an upload, or under ``name`` those that ``adopt`` took over."""
+    return _folder() / (f"{media_id}.{name}.part" if name else f"{media_id}.part")
 
 
 def import_folder(media_id: UUID) -> Path:
@@ -47,19 +48,24 @@ def free_bytes() -> int:
     return disk.free()
 
 
-def adopt(media_id: UUID, file: Path) -> int:
-    """Take over a finished file from the same disk, durably. Returns its size in bytes."""
-    target = path_of(media_id)
+def adopt(media_id: UUID, file: Path) -> str:
+    """Take over a finished file from the same disk, durably, under a new name, which it returns.
+
+    A worker that was paused, and does this when the recording is another's by now, changes nothing that anybody looks at.
+    """
+    name = uuid4().hex
+    target = path_of(media_id, name)
     with file.open("rb+") as whole, disk.writing():
         os.fsync(whole.fileno())
     file.replace(target)
     sync_folder(target.parent)
-    return target.stat().st_size
+    return name
 
 
 def remove(media_id: UUID) -> None:
     """Remove all that lies on disk of a recording. Repeating it is fine."""
-    path_of(media_id).unlink(missing_ok=True)
+    for path in _folder().glob(f"{media_id}.*"):
+        path.unlink(missing_ok=True)
     shutil.rmtree(import_folder(media_id), ignore_errors=True)
 
 
@@ -69,7 +75,7 @@ def strays(older: float) -> Iterator[UUID]:
     for folder in (_folder(), settings().work_dir / "imports"):
         for entry in folder.iterdir() if folder.is_dir() else ():
             if entry.stat().st_mtime < limit:
-                yield UUID(entry.stem)
+                yield UUID(entry.name.partition(".")[0])
 
 
 class Part:

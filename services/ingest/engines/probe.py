@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,15 +12,24 @@ from libs.process import ChildDeadline, ChildFailed, ChildRefused, ChildStalled
 
 __all__ = ["Limits", "Probed", "Unusable", "probe"]
 
+_CRASHES = frozenset(
+    {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSYS, signal.SIGXCPU}
+)
+"""What a decoder dies of by itself. Any other signal came from outside, and says nothing about the file."""
+
 _CHILD = "services.ingest.engines.probe_child"
+_WRITTEN = 1 << 20  # bytes: it has nothing to write
 
 
 class Unusable(Exception):
-    """The file can't become a recording. ``code`` is stable, ``detail`` a sentence a person can act on."""
+    """The file can't become a recording. ``code`` is stable, ``detail`` a sentence a person can act on.
 
-    def __init__(self, code: str, detail: str) -> None:
+    ``stderr``: the last words of the child that found out.
+    """
+
+    def __init__(self, code: str, detail: str, stderr: str = "") -> None:
         super().__init__(f"{code}: {detail}")
-        self.code, self.detail = code, detail
+        self.code, self.detail, self.stderr = code, detail, stderr
 
 
 @dataclass(frozen=True)
@@ -66,14 +76,21 @@ def probe(path: Path, limits: Limits, cancelled: Callable[[], bool] | None = Non
     }
     try:
         facts = process.run_module(
-            _CHILD, request, deadline=limits.deadline, stall=limits.deadline, memory=limits.memory, cancelled=cancelled
+            _CHILD,
+            request,
+            deadline=limits.deadline,
+            memory=limits.memory,
+            file_size=_WRITTEN,
+            alone=True,
+            cancelled=cancelled,
         )
     except ChildRefused as refusal:
-        raise Unusable(refusal.code, refusal.detail) from refusal
+        raise Unusable(refusal.code, refusal.detail, refusal.stderr) from refusal
     except (ChildDeadline, ChildStalled) as late:
-        raise Unusable("media_too_complex", "Looking into this file takes too long.") from late
+        raise Unusable("media_too_complex", "Looking into this file takes too long.", late.stderr) from late
     except ChildFailed as failure:
-        if (failure.status is not None and failure.status < 0) or "MemoryError" in failure.stderr:
-            raise Unusable("unsupported_media", "This file is damaged in a way that makes decoders fail.") from failure
+        if -(failure.status or 0) in _CRASHES or "MemoryError" in failure.stderr:
+            detail = "This file is damaged in a way that makes decoders fail."
+            raise Unusable("unsupported_media", detail, failure.stderr) from failure
         raise
     return Probed(**facts)

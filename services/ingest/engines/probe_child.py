@@ -21,12 +21,13 @@ _SAMPLE = 1.0  # seconds decoded at each end
 _TAIL = 10.0  # seconds before the claimed end in which something must still be there
 _FRAMES = 120  # decoded of one stream at most, per end
 _PACKETS = 4000  # read for that at most
+_TOLD = 10_000  # packets between two words about them
 _MICRO = 1_000_000
 _NOTHING = "There is no sound and no picture in this file that can be played."
 _SCANNED = {"aac", "mp3", "mpegts", "mpeg"}  # their length is a guess from the bit rate
 
 
-def handle(request: dict[str, Any], _tell: child.Tell) -> dict[str, Any]:
+def handle(request: dict[str, Any], tell: child.Tell) -> dict[str, Any]:
     """Probe ``request["path"]`` within ``request["limits"]``; answer the facts of ``contracts.media.Original``."""
     path, limits = Path(request["path"]), request["limits"]
     size = path.stat().st_size
@@ -38,7 +39,7 @@ def handle(request: dict[str, Any], _tell: child.Tell) -> dict[str, Any]:
         raise child.Refuse("unsupported_media", "This is not an audio or video file of a kind that can be used.")
     try:
         with _opened(path, kind) as media:
-            facts = _facts(media, kind, limits)
+            facts = _facts(media, kind, limits, tell)
             _ends_play(path, kind, facts)
     except (MemoryError, av.error.MemoryError):
         raise child.Refuse("media_too_complex", "Reading this file would take more memory than is allowed.") from None
@@ -85,7 +86,7 @@ def _has_index(path: Path) -> bool:
     return False
 
 
-def _facts(media: Any, kind: Container, limits: dict[str, float]) -> dict[str, Any]:
+def _facts(media: Any, kind: Container, limits: dict[str, float], tell: child.Tell) -> dict[str, Any]:
     """Read what the headers claim, and refuse what is beyond the limits before anything is decoded."""
     if len(media.streams) > limits["streams"]:
         raise child.Refuse(
@@ -95,7 +96,7 @@ def _facts(media: Any, kind: Container, limits: dict[str, float]) -> dict[str, A
     if sound is None and picture is None:
         raise child.Refuse("unsupported_media", _NOTHING)
     width, height, rate = _geometry(picture, limits) if picture else (0, 0, 0.0)
-    duration = _duration(media, kind)
+    duration = _duration(media, kind, tell)
     if duration > limits["duration"]:
         hours = limits["duration"] / 3600
         raise child.Refuse("media_too_long", f"This recording is longer than the {hours:g} hours that are allowed.")
@@ -141,18 +142,20 @@ def _geometry(picture: Any, limits: dict[str, float]) -> tuple[int, int, float]:
     return width, height, round(rate, 3)
 
 
-def _duration(media: Any, kind: Container) -> float:
+def _duration(media: Any, kind: Container, tell: child.Tell) -> float:
     """Seconds by the header; by the packets' times where the header has none or only a guess."""
     claimed = (media.duration or 0) / _MICRO
     if claimed <= 0 or kind.demuxer in _SCANNED:
-        return max(claimed if kind.demuxer not in _SCANNED else 0.0, _scanned(media))
+        return max(claimed if kind.demuxer not in _SCANNED else 0.0, _scanned(media, tell))
     return float(claimed)
 
 
-def _scanned(media: Any) -> float:
+def _scanned(media: Any, tell: child.Tell) -> float:
     """Read all packets without decoding, and measure from the first time to the last."""
     first, last = float("inf"), 0.0
-    for packet in media.demux():
+    for number, packet in enumerate(media.demux()):
+        if number % _TOLD == 0:
+            tell({"packets": number})
         if packet.pts is None or packet.stream.type not in {"audio", "video"}:
             continue
         start = float(packet.pts * packet.time_base)

@@ -47,7 +47,7 @@ def check(lease: Lease) -> None:
     if lease.finished:
         _drop(lease.subject, keep_stored=recording is not None and recording.standing is State.RECEIVED)
         return
-    path = parts.path_of(lease.subject)
+    path = parts.path_of(lease.subject, lease.params.get("part", ""))
     if not path.exists():
         _refuse(
             lease, Unusable("upload_lost", "The server lost this file before it was checked. Please send it again.")
@@ -91,7 +91,7 @@ def _refuse(lease: Lease, reason: Unusable) -> None:
         recording = queries.locked(session, lease.subject)
         if recording is not None and recording.standing is State.CHECKING:
             intake.reject(session, recording, reason.code, reason.detail)
-        lease.finish(session)
+        lease.finish(session, last_words=reason.stderr)
     parts.remove(lease.subject)
 
 

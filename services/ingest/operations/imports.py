@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from libs import bus, database, disk
-from libs.bus import Job, JobFailed, Lease
+from libs.bus import Job, JobFailed, Lease, LeaseLost
 from libs.contracts.media import EngineSpan, Wishes
 from libs.disk import DiskShort
 from libs.telemetry import log
@@ -135,7 +135,9 @@ def fetch_recording(lease: Lease) -> None:
             raise DiskShort(str(trouble)) from trouble
         if lease.job.failures + 1 < ATTEMPTS:
             raise
-        _give_up(lease, Refused("import_failed", f"{trouble} It was tried {ATTEMPTS} times."))
+        last = Refused("import_failed", f"{trouble} It was tried {ATTEMPTS} times.")
+        last.stderr = trouble.stderr
+        _give_up(lease, last)
         return
     span = EngineSpan(engine="yt-dlp", started_at=started, seconds=round(time.monotonic() - clock, 3))
     _hand_over(lease, found, span)
@@ -186,13 +188,25 @@ def _give_up(lease: Lease, refusal: Refused) -> None:
         recording = queries.locked(session, lease.subject)
         if recording is not None and recording.standing is State.IMPORTING:
             intake.reject(session, recording, refusal.code, refusal.detail)
-        lease.finish(session)
+        lease.finish(session, last_words=refusal.stderr)
     parts.remove(lease.subject)
 
 
 def _hand_over(lease: Lease, found: Fetched, span: EngineSpan) -> None:
-    """Make the file durable in its place, and queue the check with the end of this job."""
-    size = parts.adopt(lease.subject, found.path)
+    """Make the file durable, and queue its check with the end of this job, which only the holder of the lease can do."""
+    size = found.path.stat().st_size
+    part = parts.adopt(lease.subject, found.path)
+    try:
+        wanted = _choose(lease, found, span, part, size)
+    except LeaseLost:
+        parts.path_of(lease.subject, part).unlink(missing_ok=True)
+        raise
+    if not wanted:
+        parts.remove(lease.subject)
+
+
+def _choose(lease: Lease, found: Fetched, span: EngineSpan, part: str, size: int) -> bool:
+    """Have this part checked. False where nobody waits for the recording any more. Raises LeaseLost."""
     with database.transaction() as session:
         recording = queries.locked(session, lease.subject)
         wanted = recording is not None and recording.standing is State.IMPORTING
@@ -203,7 +217,6 @@ def _hand_over(lease: Lease, found: Fetched, span: EngineSpan) -> None:
                 recording.title = intake.title_of(found.title, "")
             intake.progressed(session, recording, at_once=True)
             recording.become(State.CHECKING)
-            bus.enqueue(session, kind="probe", subject=recording.id, owner=recording.owner_id)
+            bus.enqueue(session, kind="probe", subject=recording.id, owner=recording.owner_id, params={"part": part})
         lease.finish(session)
-    if not wanted:
-        parts.remove(lease.subject)
+    return wanted

@@ -22,5 +22,6 @@ def system() -> dict[str, Any]:
         "upload_lifetime": limits.upload_lifetime,
         "free_bytes": parts.free_bytes(),
         "probing_without_network": process.network_can_be_cut(),
+        "imports_in_own_network": process.isolation().namespace,
         "private_import_hosts": len(limits.import_allow),
     }

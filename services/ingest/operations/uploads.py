@@ -165,11 +165,7 @@ def _begin(upload: Upload, offset: int) -> _Arrival:
             recording = _receiving(session, upload.id)
             recording.received = due = min(recording.received, part.size)
         if offset != due:
-            raise Conflict(
-                f"The upload goes on at byte {due}, not {offset}.",
-                code="offset_mismatch",
-                headers={"Upload-Offset": str(due)},
-            )
+            raise _elsewhere(due)
         part.cut(due)
     except BaseException:
         part.release()
@@ -181,9 +177,15 @@ def _receiving(session: Session, media_id: UUID) -> Recording:
     recording = queries.locked(session, media_id)
     if recording is None:
         raise NotFound
+    if recording.standing in {State.CHECKING, State.RECEIVED}:
+        raise _elsewhere(recording.total or 0)  # another request brought the last byte meanwhile
     if recording.standing is not State.RECEIVING:
         raise Gone(recording.detail or "This upload has ended.", code=recording.code or None)
     return recording
+
+
+def _elsewhere(due: int) -> Conflict:
+    return Conflict(f"The upload goes on at byte {due}.", code="offset_mismatch", headers={"Upload-Offset": str(due)})
 
 
 class _Arrival:

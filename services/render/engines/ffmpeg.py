@@ -6,7 +6,6 @@ inside the scratch folder of the job, where every name is the server's own.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -57,7 +56,7 @@ def run(
     """Compile a graph to an argument list and run it in ``cwd``.
 
     ``advance`` hears the seconds of output done. Raises libs.process.ChildError; ChildStalled also where ffmpeg still
-    talks but makes no more frames for STALL seconds.
+    talks but neither its time nor its output moves for STALL seconds.
     """
     quiet = [loglevel if word == "warning" else word for word in QUIET]
     argv = [binary(), *quiet, "-progress", "pipe:1", *graph.get_args(overwrite_output=True)]
@@ -67,6 +66,7 @@ def run(
         stall=STALL,
         memory=MEMORY,
         file_size=LARGEST,
+        alone=True,
         cwd=cwd,
         on_line=Progress(advance),
         cancelled=cancelled,
@@ -74,22 +74,20 @@ def run(
 
 
 class Progress:
-    """Reads ``-progress`` lines (``out_time_us=1234``). ffmpeg prints them even while it hangs, so they prove no life."""
+    """Reads ``-progress`` lines (``out_time_us=1234``). ffmpeg prints them even while it hangs, so a figure has to grow."""
+
+    MOVING = frozenset({"out_time_us", "total_size", "frame"})
 
     def __init__(self, advance: Advance | None) -> None:
         self._advance = advance
-        self._furthest = -1.0
-        self._since = time.monotonic()
+        self._furthest: dict[str, int] = {}
 
-    def __call__(self, line: str) -> None:
-        """Hear one line. Raises ChildStalled where time stands still."""
+    def __call__(self, line: str) -> bool:
+        """Hear one line; tells whether anything moved."""
         key, _, value = line.strip().partition("=")
-        if key != "out_time_us" or not value.lstrip("-").isdigit():
-            return
-        done, now = int(value) / 1e6, time.monotonic()
-        if done > self._furthest:
-            self._furthest, self._since = done, now
-            if self._advance is not None:
-                self._advance(max(0.0, done))
-        elif now - self._since > STALL:
-            raise process.ChildStalled(f"ffmpeg made no frame for {STALL:.0f} s")
+        if key not in self.MOVING or not value.lstrip("-").isdigit() or int(value) <= self._furthest.get(key, -1):
+            return False
+        self._furthest[key] = int(value)
+        if key == "out_time_us" and self._advance is not None:
+            self._advance(int(value) / 1e6)
+        return True

@@ -147,9 +147,9 @@ def _compose(
         module,
         request,
         deadline=120 + length,
-        stall=120,
         memory=CHILD_MEMORY,
         file_size=engine.LARGEST,
+        alone=True,
         cancelled=cancelled,
     )
 
@@ -235,7 +235,13 @@ def _inspect(
     }
     module = "services.render.engines.inspect_child"
     return process.run_module(
-        module, request, deadline=120 + 4 * length, memory=CHILD_MEMORY, file_size=engine.LARGEST, cancelled=cancelled
+        module,
+        request,
+        deadline=120 + 4 * length,
+        memory=CHILD_MEMORY,
+        file_size=engine.LARGEST,
+        alone=True,
+        cancelled=cancelled,
     )
 
 

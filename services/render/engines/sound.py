@@ -24,6 +24,7 @@ ROUNDS = 4
 MOST_GAIN = 35.0  # dB; near-silence stays quiet rather than become noise
 SILENCE = -70.0  # LUFS, the absolute gate of BS.1770
 FADE = 0.008  # seconds at each cut, so that nothing clicks
+SLACK = 0.1  # seconds that samples may be off
 HEADROOM = 0.8  # dB that the limiter leaves under the ceiling for the codec, to begin with
 SPEED = 2.0  # the least times real time that audio passes must reach on a very slow machine
 
@@ -87,6 +88,9 @@ def samples(cut: Cut, scratch: Path, cancelled: engine.Cancelled | None = None) 
     mono = _steady(_input(cut), cut.length).filter("aformat", channel_layouts="mono", sample_rates=SAMPLE_RATE)
     output = ffmpeg.output(mono, f"file:{path}", format="s16le", map_metadata=-1)
     engine.run(output, cwd=scratch, deadline=_patience(cut.length), cancelled=cancelled)
+    made = path.stat().st_size / 2 / SAMPLE_RATE
+    if abs(made - cut.length) > SLACK:
+        raise OSError(f"{made:.2f} s of samples came out of {cut.length:.2f} s")
     return path
 
 

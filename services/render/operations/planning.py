@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from libs import bus, database, disk, web
-from libs.bus import Delivery, JobFailed
+from libs.bus import Delivery, Job, JobFailed
 from libs.contracts import events
 from libs.contracts.media import Original, Preset
 from libs.contracts.moments import Moment, Moments
@@ -139,6 +139,15 @@ def retry(clip_id: UUID, by: UUID, once: Once = UNKEYED) -> dict[str, Any]:
             rendition.to(RenditionState.QUEUED)
             bus.publish(session, progress_of(rendition, found, 0.0))
         return once.remember(session, found.public())
+
+
+def taken_up(session: Session, job: Job) -> None:
+    """A render that ended badly is done after all: its rendition waits again."""
+    rendition = queries.rendition(session, UUID(job.params["rendition_id"]))
+    if rendition is None:
+        raise NotFound("The clip was deleted meanwhile.")
+    rendition.to(RenditionState.QUEUED)
+    bus.publish(session, progress_of(rendition, rendition.clip, 0.0))
 
 
 def progress_of(rendition: Rendition, of: Clip, done: float, eta: float | None = None) -> events.RenditionProgress:

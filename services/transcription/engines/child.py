@@ -21,12 +21,17 @@ __all__ = ["listen"]
 BEAT = 0.5  # seconds between messages at least
 
 
+class EndedEarly(Exception):
+    """Sound is missing at the end, though the file itself is whole: trying again is right."""
+
+
 def listen(request: dict[str, Any], tell: child.Tell) -> dict[str, Any]:
     """Transcribe one recording.
 
     Takes ``source``, ``container``, ``longest`` (seconds), ``scratch`` (a folder), ``engine``, ``language`` and
     ``speakers``. Tells ``{"looked": seconds}`` while decoding, then ``{"done", "total"}`` in seconds of speech. Gives
-    ``duration``, ``language``, ``segments``, ``speakers`` and ``loudness`` in the words of the transcript contract.
+    ``duration``, ``missing`` (seconds at the end that a torn file promises and lacks), and ``language``, ``segments``,
+    ``speakers`` and ``loudness`` in the words of the transcript contract.
     """
     with closing(_engine(request["engine"])) as engine:
         return _heard(request, engine, tell)
@@ -39,7 +44,7 @@ def _heard(request: dict[str, Any], engine: Engine, tell: child.Tell) -> dict[st
     samples_file = Path(request["scratch"]) / "sound.s16"
     looked = _Throttle(tell)
     try:
-        duration = sound.decode(
+        decoded = sound.decode(
             Path(request["source"]), request["container"], samples_file, request["longest"], looked.seconds("looked")
         )
     except sound.NoAudio as error:
@@ -50,6 +55,8 @@ def _heard(request: dict[str, Any], engine: Engine, tell: child.Tell) -> dict[st
         raise child.Refuse(
             "undecodable", "The sound of this recording can't be decoded. Please export it again and hand that in."
         ) from error
+    if decoded.cut_short and not decoded.torn:
+        raise EndedEarly(f"{decoded.seconds:.1f} s were decoded of {decoded.promised:.1f} s")
     samples = sound.opened(samples_file)
     regions = voice.regions(samples, looked.seconds("looked"))
     total = sum(region.end - region.start for region in regions)
@@ -63,7 +70,8 @@ def _heard(request: dict[str, Any], engine: Engine, tell: child.Tell) -> dict[st
     labels = _labels(found)
     hop, levels = sound.loudness(samples)
     return {
-        "duration": round(duration, 3),
+        "duration": round(decoded.seconds, 3),
+        "missing": round(decoded.promised - decoded.seconds, 3) if decoded.promised and decoded.cut_short else 0.0,
         "language": heard.language,
         "segments": [_segment(sentence, labels) for sentence in found],
         "speakers": [_speaker(label, speaker, turns) for speaker, label in labels.items()],

@@ -26,7 +26,7 @@ def fetch(request: dict[str, Any], tell: child.Tell) -> dict[str, Any]:
     )
     over = threading.Event()
 
-    def report() -> None:
+    def report() -> None:  # the same figure twice is no progress: a download that hangs is ended
         while not over.wait(BEAT):
             done = sum(path.stat().st_size for path in aside.rglob("*") if path.is_file())
             tell({"done": min(done, total), "total": total})

@@ -36,6 +36,8 @@ PROXIES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "
 KNOCK = "import sys, urllib.request; urllib.request.urlopen(sys.argv[1]).read(1)"
 FETCH = "services.transcription.engines.fetch_child"
 FETCH_DEADLINE = 4 * 3600.0  # seconds: large-v3 over a slow line
+FETCH_MEMORY = 4 * 1024**3  # bytes of address space
+LARGEST = 8 * 1024**3  # bytes of one file of a model; large-v3 has 3 GB
 
 
 def repository(model: str) -> str:
@@ -94,6 +96,9 @@ class Hub:
             process.run(
                 [sys.executable, "-I", "-S", "-c", KNOCK, address],
                 deadline=self._patience,
+                memory=FETCH_MEMORY,
+                file_size=1 << 20,
+                alone=True,
                 network=True,
                 env={name: os.environ[name] for name in PROXIES if name in os.environ},
             )
@@ -116,6 +121,8 @@ class Hub:
                 FETCH,
                 request,
                 deadline=FETCH_DEADLINE,
+                memory=FETCH_MEMORY,
+                file_size=LARGEST,
                 network=True,
                 cancelled=cancelled,
                 env={name: os.environ[name] for name in PROXIES if name in os.environ},

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from libs import process
 from libs.contracts.media import EngineSpan, Original
+from libs.telemetry import log
 from services.transcription.engines.choice import Choice
 from services.transcription.settings import TranscriptionSettings
 
@@ -22,7 +23,8 @@ CHILD = "services.transcription.engines.child"
 SAMPLE_BYTES = 32_000  # per second of decoded sound
 LONGEST_FACTOR, LONGEST_SLACK = 1.05, 10.0  # what is decoded beyond the probed duration, which some containers estimate
 SLOWEST, START = 10.0, 300.0  # the deadline: this many seconds per second of sound, and to begin with
-STALL = 120.0  # seconds without a word from the child: the first half minute of large-v3 on one core stays below that
+STALL, WHISPER_STALL = 60.0, 120.0  # seconds without progress: half a minute of sound is one step of Whisper's, and
+# large-v3 on one core takes more than a minute for it
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ def listen(
                 "speakers": None,
             },
             deadline=START + SLOWEST * original.duration,
-            stall=STALL,
+            stall=STALL if choice.folder is None else WHISPER_STALL,
             memory=settings.speech_memory,
             file_size=int(longest * SAMPLE_BYTES) + 1024 * 1024,
             nice=5,  # people who click come before recordings that wait
@@ -76,6 +78,10 @@ def listen(
         )
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+    if result["missing"]:
+        log.warning(
+            "a recording ends before its time", extra={"media_id": str(original.media_id), "seconds": result["missing"]}
+        )
     span = EngineSpan(engine=choice.engine, started_at=started_at, seconds=round(time.monotonic() - started, 3))
     return Listened(result, span)
 

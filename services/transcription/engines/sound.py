@@ -6,6 +6,7 @@ The samples lie in a memory map, so that twelve hours of sound cost disk (1.4 GB
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,13 +20,15 @@ from numpy.typing import NDArray
 
 from services.transcription.engines.protocol import RATE, Sound
 
-__all__ = ["FLOOR", "NoAudio", "Undecodable", "decode", "loudness", "opened"]
+__all__ = ["FLOOR", "Decoded", "NoAudio", "Undecodable", "decode", "loudness", "opened"]
 
 FLOOR = -90.0  # dB relative to full scale: silence
 SHORTEST_HOP = 0.1  # seconds
 MOST_LEVELS = 36_000  # an hour at 0.1 s; longer recordings get a longer hop
 TOLERATED_GAP = 0.05  # seconds: below the jitter of container time stamps nothing is padded
 BLOCK = 1 << 20  # samples read at a time
+MISSING, MISSING_SHARE = 2.0, 0.02  # seconds, and share of the whole, that a container's claim may be off
+NEAR_THE_END = 1 << 20  # bytes: what a container puts behind its last packet, its index aside
 
 
 class NoAudio(Exception):
@@ -36,8 +39,26 @@ class Undecodable(Exception):
     """The bytes are not what the container's name says."""
 
 
-def decode(source: Path, container: str, target: Path, longest: float, tell: Callable[[float], None]) -> float:
-    """Decode the main sound track of ``source`` into ``target`` as raw samples; returns the seconds written.
+@dataclass(frozen=True)
+class Decoded:
+    """Seconds written, seconds that the file promised (None where it says nothing), and whether the file is ``torn``.
+
+    Torn: packets were damaged, or the file's own bytes end where the sound ends.
+    """
+
+    seconds: float
+    promised: float | None
+    torn: bool
+
+    @property
+    def cut_short(self) -> bool:
+        """Tell whether sound is missing at the end."""
+        slack = max(MISSING, MISSING_SHARE * (self.promised or 0.0))
+        return self.promised is not None and self.seconds < self.promised - slack
+
+
+def decode(source: Path, container: str, target: Path, longest: float, tell: Callable[[float], None]) -> Decoded:
+    """Decode the main sound track of ``source`` into ``target`` as raw samples.
 
     ``container`` forces the demuxer and only files may be opened, so playlists and references lead nowhere. Time 0 is the
     recording's own; gaps between time stamps become silence. Damaged packets are skipped; what goes on after ``longest``
@@ -48,21 +69,34 @@ def decode(source: Path, container: str, target: Path, longest: float, tell: Cal
     try:
         with av.open(f"file:{source}", format=container, container_options=options) as media, target.open("wb") as out:
             track = media.streams.best("audio")
-            seconds = _write_all(media, track, out, longest, tell) if isinstance(track, AudioStream) else 0.0
+            if not isinstance(track, AudioStream):
+                raise NoAudio
+            promised, packets = _promised(media, track), _Packets(media, track)
+            seconds = _write_all(media, packets, out, longest, tell)
     except (av.error.FFmpegError, ValueError) as error:  # ValueError: there is no such demuxer
         raise Undecodable(str(error)) from error
     if not seconds:
         raise NoAudio
-    return seconds
+    torn = packets.damaged or packets.position >= source.stat().st_size - NEAR_THE_END
+    return Decoded(seconds, None if promised is None else min(promised, longest), torn)
+
+
+def _promised(media: InputContainer, track: AudioStream) -> float | None:
+    """When the sound ends by the file's own word: the track's, or that of a file that holds nothing else."""
+    begin = (media.start_time or 0) / av.time_base
+    if track.duration is not None and track.time_base is not None:
+        return float(((track.start_time or 0) + track.duration) * track.time_base) - begin
+    alone = all(stream.type == "audio" for stream in media.streams)
+    return media.duration / av.time_base if alone and media.duration else None
 
 
 def _write_all(
-    media: InputContainer, track: AudioStream, out: BinaryIO, longest: float, tell: Callable[[float], None]
+    media: InputContainer, packets: _Packets, out: BinaryIO, longest: float, tell: Callable[[float], None]
 ) -> float:
     begin = (media.start_time or 0) / av.time_base
     fed = 0.0  # seconds of input, silence included
     resampler, shape = AudioResampler("s16", "mono", RATE), None
-    for frame in _frames(media, track):
+    for frame in packets.frames():
         if shape not in (None, (frame.format.name, frame.layout.name, frame.sample_rate)):
             _write(out, resampler.resample(None))  # the track changed in midstream
             resampler = AudioResampler("s16", "mono", RATE)
@@ -82,17 +116,29 @@ def _write_all(
     return out.tell() / 2 / RATE
 
 
-def _frames(media: InputContainer, track: AudioStream) -> Iterator[AudioFrame]:
-    packets = media.demux(track)
-    while True:
-        try:
-            packet = next(packets)
-        except (StopIteration, av.error.InvalidDataError):  # the end, or a torn one
-            return
-        try:
-            yield from packet.decode()
-        except av.error.InvalidDataError:
-            continue  # a damaged packet: the time stamps of the next keep the clock right
+class _Packets:
+    """The packets of one track: how far into the file they reached, and whether any was damaged."""
+
+    def __init__(self, media: InputContainer, track: AudioStream) -> None:
+        self._packets = media.demux(track)
+        self.position = 0
+        self.damaged = False
+
+    def frames(self) -> Iterator[AudioFrame]:
+        while True:
+            try:
+                packet = next(self._packets)
+            except StopIteration:
+                return
+            except av.error.InvalidDataError:  # torn here
+                self.damaged = True
+                return
+            if packet.pos is not None:
+                self.position = max(self.position, packet.pos + packet.size)
+            try:
+                yield from packet.decode()
+            except av.error.InvalidDataError:
+                self.damaged = True  # the time stamps of the next keep the clock right
 
 
 def _write(out: BinaryIO, frames: list[AudioFrame]) -> None:

@@ -1,5 +1,6 @@
 """URL imports, with the real yt-dlp, from a server on loopback that the operator vouches for."""
 
+import json
 import subprocess
 import sys
 import time
@@ -9,10 +10,14 @@ from typing import Any
 
 import pytest
 
+from infra.onehost.servers import Valkey
+from libs import process
 from libs.process import ChildCancelled
-from services.ingest.engines.egress import Policy, Refused
+from services.ingest.engines import fetch as engine
+from services.ingest.engines.egress import Egress, Policy, Refused
 from services.ingest.engines.fetch import Fetched, TryAgain, fetch
 from services.ingest.engines.fetch_child import choose
+from tests.factories.services import Databases
 from tests.services.ingest.conftest import Make, picture, sound
 from tests.services.ingest.origin import Origin, origin
 
@@ -142,6 +147,53 @@ def test_hostile_names_choose_no_file(server: Origin, video: Path, tmp_path: Pat
     server.serve("/x.desktop", video)
     assert refused(server, "/x.desktop", tmp_path) == "import_failed"
     assert [entry for entry in tmp_path.rglob("*") if entry.is_file()] == []
+
+
+# A fetcher that has turned: no audit hook, no proxy settings, plain connections to whatever is named.
+TURNED = """
+import json, socket, sys
+reached = []
+for port in json.loads(sys.argv[1]):
+    try:
+        socket.create_connection(("127.0.0.1", port), 2).close()
+        reached.append(port)
+    except OSError:
+        pass
+print(json.dumps(reached))
+"""
+
+
+def test_a_fetcher_that_ignores_the_proxy_reaches_nothing_else(
+    server: Origin, databases: Databases, valkey: Valkey
+) -> None:
+    policy = Policy(cap=1 << 20, deadline=30, rate=0, window=20, allow=frozenset({server.authority}))
+    with Egress(policy) as egress:
+        ports = [server.server_port, databases.server.port, valkey.port]
+        knock = [sys.executable, "-I", "-S", "-c", TURNED, json.dumps([*ports, egress.port])]
+        ended = process.run(knock, deadline=30, network=process.Door(egress.port, egress.move_to))
+        if not ended.isolation.namespace:
+            pytest.skip("this system does not let us make network namespaces")
+        assert json.loads(ended.stdout) == [egress.port]
+        assert server.paths == []
+
+
+def test_a_fetcher_that_is_busy_but_stuck_is_cut(
+    server: Origin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No byte comes, and the proxy has no minimum rate to judge by."""
+    monkeypatch.setattr(engine, "_STALL", 2.0)
+    begun = time.monotonic()
+    assert refused(server, "/bad/hang.mp4", tmp_path) == "import_timeout"
+    assert time.monotonic() - begun < 15
+
+
+def test_what_ytdlp_said_last_is_kept_with_the_refusal(server: Origin, tmp_path: Path) -> None:
+    with pytest.raises(Refused) as caught:
+        fetched(server, server.url("/missing.mp4"), tmp_path)
+    assert "404" in caught.value.stderr
+    with pytest.raises(TryAgain) as busy:
+        fetched(server, server.url("/bad/status/503"), tmp_path)
+    assert "503" in busy.value.stderr
 
 
 def test_what_to_fetch_is_chosen_from_what_there_is() -> None:

@@ -4,13 +4,16 @@ import hashlib
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from libs.contracts import events
 from libs.database import new_id
+from services.ingest.operations import checks, imports
 from tests.factories.services import UnderTest
+from tests.services.ingest.conftest import Make, picture, sound
 from tests.services.ingest.origin import Origin, origin
 
 ME, OTHER = new_id(), new_id()
@@ -132,6 +135,52 @@ def test_a_busy_site_is_tried_again_and_then_given_up(ingest: UnderTest, server:
     problem = look(ingest, second)["problem"]
     assert isinstance(problem, dict)
     assert problem["code"] == "import_failed"
+
+
+def test_a_worker_that_was_paused_past_its_lease_changes_nothing(
+    ingest: UnderTest, server: Origin, make: Make, video: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It wakes when another has fetched the recording anew, and just before that is checked."""
+    newer = make("newer.mp4", *picture(3), *sound(3), "-c:v", "libx264", "-pix_fmt", "yuv420p", "-c:a", "aac")
+    paused, resumed = threading.Event(), threading.Event()
+    fetch, probe = imports.fetch, checks.probe
+
+    def fetch_and_pause(*arguments: Any, **more: Any) -> Any:
+        found = fetch(*arguments, **more)
+        if not paused.is_set():
+            paused.set()
+            assert resumed.wait(60)
+        return found
+
+    def wake_the_other_first(*arguments: Any) -> Any:
+        resumed.set()
+        worker.join(30)
+        return probe(*arguments)
+
+    monkeypatch.setattr(imports, "fetch", fetch_and_pause)
+    monkeypatch.setattr(checks, "probe", wake_the_other_first)
+    ask(ingest, server.serve("/talk.mp4", video))
+    worker = threading.Thread(target=ingest.do_jobs)
+    worker.start()
+    assert paused.wait(60)
+    server.serve("/talk.mp4", newer)
+    ingest.execute("UPDATE jobs SET state = 'queued', lease_until = NULL")  # as the reaper does
+    ingest.do_jobs()
+    [received] = ingest.told(events.MediaReceived)
+    assert isinstance(received, events.MediaReceived)
+    assert received.original.sha256 == hashlib.sha256(newer.read_bytes()).hexdigest()
+    assert ingest.rows("SELECT kind, state FROM jobs ORDER BY kind") == [("import", "done"), ("probe", "done")]
+    work = ingest.home / "work/ingest"
+    assert [path for path in work.rglob("*") if path.is_file() and "upload" in str(path)] == []
+
+
+def test_what_ytdlp_said_last_stands_in_the_jobs_record(ingest: UnderTest, server: Origin) -> None:
+    ask(ingest, server.url("/missing.mp4?token=canary"))
+    ingest.do_jobs()
+    [(state, words)] = ingest.rows("SELECT state, last_words FROM jobs")
+    assert state == "done"
+    assert "404" in words
+    assert "canary" not in words
 
 
 def test_cancelling_a_running_import(ingest: UnderTest, server: Origin) -> None:

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from libs import process
+from libs.process import ChildFailed
 from services.ingest.engines.probe import Limits, Unusable, probe
 from services.ingest.engines.sniff import sniff
 from tests.factories import canary
@@ -179,3 +181,15 @@ def test_sniffing_reads_past_a_large_tag(make: Make, tmp_path: Path) -> None:
         kind = sniff(file)
     assert kind is not None
     assert kind.demuxer == "mp3"
+
+
+@pytest.mark.parametrize(("status", "expected"), [(-9, ChildFailed), (-15, ChildFailed), (-11, Unusable)])
+def test_a_child_that_was_killed_from_outside_says_nothing_about_the_file(
+    monkeypatch: pytest.MonkeyPatch, tone: Path, status: int, expected: type[Exception]
+) -> None:
+    def died(*_: object, **__: object) -> None:
+        raise ChildFailed("it ended", status=status)
+
+    monkeypatch.setattr(process, "run_module", died)
+    with pytest.raises(expected):
+        probe(tone, LIMITS)

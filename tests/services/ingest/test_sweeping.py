@@ -87,3 +87,14 @@ def test_a_store_that_is_away_holds_up_no_deletion(
 def test_only_the_gateway_may_ask(ingest: UnderTest) -> None:
     answer = ingest.call("POST", "/internal/sweep", issuer="render", json={"grace": 0, "apply": True})
     assert answer.status_code == 403
+
+
+def test_a_check_that_ended_badly_says_that_retrying_is_no_use(ingest: UnderTest, tone: Path) -> None:
+    ingest.call("POST", "/v1/media", by=ME, files={"file": (tone.name, tone.read_bytes(), "audio/wav")})
+    ingest.execute("UPDATE jobs SET state = 'running', interruptions = 2, lease_until = now() - interval '1 s'")
+    ingest.worker._reap()
+    (job,) = ingest.call("GET", "/internal/jobs").json()["items"]
+    assert (job["state"], job["retryable"]) == ("quarantined", False)
+    refused = ingest.call("POST", f"/internal/jobs/{job['id']}/retry")
+    assert (refused.status_code, refused.json()["code"]) == (409, "not_retryable")
+    assert ingest.rows("SELECT state FROM jobs") == [("quarantined",)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -190,17 +191,40 @@ def test_the_input_is_opened_by_the_demuxer_we_name_and_no_other(tmp_path: Path)
         sound.samples(sound.Cut(playlist, "mov", 0, 1), tmp_path)
 
 
-def test_a_hung_ffmpeg_is_noticed_though_it_goes_on_talking(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = [100.0]
-    monkeypatch.setattr(ffmpeg.time, "monotonic", lambda: clock[0])
+def test_an_ffmpeg_that_hangs_is_noticed_though_it_goes_on_talking() -> None:
     told: list[float] = []
     listen = ffmpeg.Progress(told.append)
-    for done in ("N/A", "0", "500000", "500000"):
-        listen(f"out_time_us={done}")
-    clock[0] += ffmpeg.STALL + 1
-    with pytest.raises(process.ChildStalled):
-        listen("out_time_us=500000")
+    said = ["frame=0", "out_time_us=N/A", "out_time_us=0", "out_time_us=500000", "total_size=48", "progress=continue"]
+    assert [listen(line) for line in said] == [True, False, True, True, True, False]
+    assert not any(map(listen, said))
     assert told == [0.0, 0.5]
+
+
+def test_an_input_that_never_comes_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ffmpeg, "STALL", 1.0)
+    os.mkfifo(tmp_path / "fifo")
+    with pytest.raises(process.ChildStalled):
+        sound.samples(sound.Cut(tmp_path / "fifo", "wav", 0, 1), tmp_path)
+
+
+def test_a_clip_whose_sound_ends_early_is_refused(rendered: Render, tmp_path: Path) -> None:
+    done = rendered("sound", Preset.SQUARE, said=[], start=1, end=3)
+    short = tmp_path / "short.mp4"
+    inputs = ["-t", "1", "-i", f"file:{done.path}", "-i", f"file:{done.path}"]
+    kept = ["-map", "1:v", "-map", "0:a", "-c", "copy", f"file:{short}"]
+    process.run([ffmpeg.binary(), "-v", "error", "-nostdin", *inputs, *kept], deadline=30)
+    request = {
+        "path": str(short),
+        "poster": str(tmp_path / "poster.jpg"),
+        "width": 1080,
+        "height": 1080,
+        "duration": 2.0,
+        "fps": 30.0,
+        "has_audio": True,
+        "witnesses": [],
+    }
+    with pytest.raises(process.ChildRefused, match="sound came out 1"):
+        process.run_module("services.render.engines.inspect_child", request, deadline=60)
 
 
 def _sharpness(part: np.ndarray[Any, Any]) -> float:

@@ -358,6 +358,25 @@ def test_deleting_a_recording_ends_its_renders_and_removes_its_clips(world: Worl
     assert world.post(start=1, end=5).status_code == 404
 
 
+def test_what_was_set_aside_is_seen_and_done_after_all(world: World) -> None:
+    clip_id = world.post(start=1, end=3).json()["id"]
+    world.service.execute("UPDATE jobs SET state = 'running', interruptions = 2, lease_until = now() - interval '1 s'")
+    world.service.worker._reap()
+    listed = world.service.call("GET", "/internal/jobs").json()["items"]
+    assert [(job["state"], job["problem_code"], job["retryable"]) for job in listed] == [
+        ("quarantined", "interrupted", True)
+    ]
+    assert world.service.call("GET", f"/v1/clips/{clip_id}", by=OWNER).json()["status"] == "failed"
+    again = world.service.call("POST", f"/internal/jobs/{listed[0]['id']}/retry")
+    assert again.status_code == 200, again.text
+    assert world.service.call("GET", f"/v1/clips/{clip_id}", by=OWNER).json()["status"] == "queued"
+    assert world.service.do_jobs() == 1
+    assert world.service.call("GET", f"/v1/clips/{clip_id}", by=OWNER).json()["status"] == "ready"
+    assert world.service.call("POST", f"/internal/jobs/{listed[0]['id']}/retry").status_code == 404
+    assert world.service.call("GET", "/internal/jobs", params={"state": "done"}).json()["items"][0]["attempt"] == 1
+    assert world.service.call("GET", "/internal/jobs", issuer="catalog").status_code == 403
+
+
 def test_deleting_one_clip_leaves_the_others(world: World) -> None:
     gone, kept = (UUID(world.post(start=1, end=end).json()["id"]) for end in (3, 4))
     world.delete(gone)

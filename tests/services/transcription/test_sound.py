@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 
+from libs import process
 from services.transcription.engines import sound, voice
 from services.transcription.engines.protocol import RATE, Sound
 from tests.services.transcription.conftest import SPEECH, noise, speech_in, tone, write
@@ -55,6 +57,48 @@ def test_a_torn_file_gives_what_is_whole(tmp_path: Path) -> None:
     torn = tmp_path / "torn.flac"
     torn.write_bytes(whole[: len(whole) // 2] + bytes(2000) + whole[len(whole) // 2 + 2000 :])
     assert len(decode(torn, "flac", tmp_path)) / RATE > 4.0
+
+
+@pytest.mark.parametrize("suffix", ["wav", "m4a"])
+def test_a_file_whose_end_is_missing_is_known_as_torn(suffix: str, tmp_path: Path) -> None:
+    codec, demuxer = ("pcm_s16le", "wav") if suffix == "wav" else ("aac", "mov")
+    whole = write(tmp_path / f"whole.{suffix}", noise(20.0), codec=codec)
+    half = tmp_path / f"half.{suffix}"
+    if suffix == "m4a":  # its index stands at the end, and has to come first to be still there
+        with (
+            av.open(str(whole)) as source,
+            av.open(str(half), "w", format="mp4", options={"movflags": "faststart"}) as to,
+        ):
+            track = to.add_stream_from_template(source.streams.audio[0])
+            for packet in source.demux(audio=0):
+                if packet.dts is not None:
+                    packet.stream = track
+                    to.mux(packet)
+        whole = half
+    half.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    decoded = sound.decode(half, demuxer, tmp_path / "samples", 60.0, lambda _: None)
+    assert decoded.seconds == pytest.approx(10, abs=1)
+    assert decoded.torn
+    assert decoded.cut_short == (suffix == "m4a")  # a WAV's length is what there is of it
+
+
+def test_sound_that_ends_early_in_a_file_that_goes_on_is_no_success(tmp_path: Path) -> None:
+    """The header promises twice the sound, and behind the sound the file goes on with something else."""
+    samples = noise(20.0)
+    path = write(tmp_path / "a.mka", samples[: len(samples) // 2])
+    claim = bytes.fromhex("4489") + b"\x88"  # the Duration element, eight bytes of it
+    data = path.read_bytes()
+    at = data.index(claim) + len(claim)
+    longer = data[:at] + struct.pack(">d", 20_000.0) + data[at + 8 :] + bytes.fromhex("ec10300000") + bytes(3 << 20)
+    path.write_bytes(longer)
+    decoded = sound.decode(path, "matroska", tmp_path / "samples", 60.0, lambda _: None)
+    assert decoded.cut_short
+    assert not decoded.torn
+    request = {"source": str(path), "container": "matroska", "longest": 60.0, "scratch": str(tmp_path)}
+    request |= {"engine": {"name": "pocketsphinx", "workers": 1}, "language": "", "speakers": None}
+    with pytest.raises(process.ChildFailed) as caught:
+        process.run_module("services.transcription.engines.child", request, deadline=60)
+    assert "10.0 s were decoded of 20.0 s" in caught.value.stderr
 
 
 def test_a_picture_without_sound_has_no_audio(tmp_path: Path) -> None:
