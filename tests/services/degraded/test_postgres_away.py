@@ -41,7 +41,9 @@ CONSTANT = {
     "/s/static/{name} GET",
     "/s/static/{name} HEAD",
 }
+SCOPES = {"upload", "read", "write", "admin"}
 SPECIAL: dict[str, dict[str, Any]] = {
+    "/v1/admin/retention PUT": {"json": {"originals": None, "renditions": None, "imports": None}},
     "/v1/auth/sign-up POST": {"json": PERSON},
     "/v1/auth/sign-in POST": {"json": PERSON},
     "/v1/auth/sign-out POST": {"session_id": new_id()},
@@ -119,7 +121,7 @@ def call(service: UnderTest, path: str, method: str) -> tuple[httpx.Response, fl
     if name == "name":
         filled = path.replace("{name}", "share.css")
     headers = service.call.headers(
-        special.pop("by"), None, special.pop("issuer", "gateway"), special.pop("session_id", None)
+        special.pop("by"), SCOPES, special.pop("issuer", "gateway"), special.pop("session_id", None)
     )
     headers |= special.pop("headers", {})
     started = time.monotonic()
