@@ -10,7 +10,6 @@ from pathlib import Path
 from infra.onehost import commands
 from infra.onehost.place import Place
 from infra.onehost.running import CannotStart
-from libs.bus.states import JobState
 
 
 def parser() -> argparse.ArgumentParser:
@@ -44,7 +43,7 @@ def parser() -> argparse.ArgumentParser:
 
     jobs = commands_.add_parser("jobs", help="what ended badly, or how jobs stand; and have one done after all")
     jobs.add_argument(
-        "--state", action="append", choices=[state.value for state in JobState], help="instead of bad ends"
+        "--state", action="append", type=_job_state, help="queued, running, done, failed…; instead of bad ends"
     )
     jobs.add_argument("--retry", metavar="ID", help="have this job done after all (the beginning of its id will do)")
     jobs.add_argument("--json", action="store_true", help="one JSON document")
@@ -59,6 +58,16 @@ def parser() -> argparse.ArgumentParser:
     bench.add_argument("what", choices=["start", "pipeline", "bus", "recovery"])
     bench.add_argument("--no-setup", action="store_true", help="start: leave out the set-up of a fresh clone")
     return top
+
+
+def _job_state(text: str) -> str:
+    """Check a state's name. The bus is imported here, so that only those wait for it who ask about jobs."""
+    from libs.bus.states import JobState
+
+    try:
+        return JobState(text).value
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(JobState)}") from None
 
 
 def main() -> int:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -22,11 +22,12 @@ from infra.onehost.ports import taken
 from infra.onehost.state import State
 from infra.onehost.topology import topology
 
-__all__ = ["engine_seconds", "own_place", "pipeline", "start"]
+__all__ = ["engine_seconds", "own_place", "pipeline", "start", "until"]
 
 MIB = 1 << 20
 QUIET = 0.10  # of one core: what all processes together may use while idle
 SETTLE_LIMIT = 60.0  # seconds to become idle in
+WAIT_LIMIT = 300.0  # seconds
 SPAN = 30  # ports a platform takes
 FIRST_PORT = 13_000
 
@@ -102,6 +103,15 @@ def engine_seconds(views: Iterable[dict[str, Any]]) -> float:
         total += max(0.0, end - max(begin, reached))
         reached = max(reached, end)
     return total
+
+
+def until(condition: Callable[[], bool], limit: float = WAIT_LIMIT, every: float = 0.02) -> None:
+    """Look at a condition again and again until it is true. Raises TimeoutError after ``limit`` seconds."""
+    end = time.monotonic() + limit
+    while not condition():
+        if time.monotonic() > end:
+            raise TimeoutError(f"not within {limit:.0f} s")
+        time.sleep(every)
 
 
 @contextmanager

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ import dramatiq
 import psycopg
 from sqlalchemy import text
 
+from infra.onehost.bench import until
 from infra.onehost.place import REPOSITORY
 from infra.onehost.servers import running_postgres, running_valkey
 from libs import bus, database
@@ -42,7 +44,6 @@ PUBLISHERS = 4
 STEADY_SECONDS = 10.0  # of the run at half load
 MOVED = 20_000  # events that relays alone carry
 RELAYS = (1, 2, 4)
-LIMIT = 300.0  # seconds
 DIRECT = "bench.direct"
 INSERT = text("INSERT INTO bench_effects (id) VALUES (:id)")
 
@@ -75,10 +76,10 @@ class _Rig:
     def connection(self, role: str) -> psycopg.Connection[Any]:
         return psycopg.connect(self.url(role), autocommit=True)
 
-    def done(self) -> int:
+    def has_done(self, count: int) -> bool:
         with self.connection(role_of(LISTENER)) as connection:
             row = connection.execute("SELECT count(*) FROM bench_effects").fetchone()
-        return int(row[0]) if row else 0
+        return row is not None and row[0] >= count
 
     def forget(self) -> None:
         with self.connection(role_of(LISTENER)) as connection:
@@ -168,7 +169,7 @@ def _throughput(rig: _Rig, publish: Publish) -> float:
         with ThreadPoolExecutor(PUBLISHERS) as pool:
             for _ in pool.map(publish, [new_id() for _ in range(count)]):
                 pass
-        _until(rig, count)
+        until(partial(rig.has_done, count))
     return EVENTS / (time.monotonic() - began)
 
 
@@ -188,7 +189,7 @@ def _steady(rig: _Rig, publish: Publish, rate: float) -> list[float]:
             event_id = new_id()
             sent[event_id] = time.time() + skew
             pool.submit(publish, event_id)
-    _until(rig, len(sent))
+    until(partial(rig.has_done, len(sent)))
     return rig.latencies(sent)
 
 
@@ -207,9 +208,7 @@ def _moving(rig: _Rig, count: int) -> float:
             began = time.monotonic()
             connection.execute("UPDATE outbox SET topic = 'share.viewed'")
             connection.execute("NOTIFY clipstead_outbox")
-            _until_true(
-                lambda: not connection.execute("SELECT 1 FROM outbox WHERE settled_at IS NULL LIMIT 1").fetchone()
-            )
+            until(lambda: not connection.execute("SELECT 1 FROM outbox WHERE settled_at IS NULL LIMIT 1").fetchone())
             return MOVED / (time.monotonic() - began)
 
 
@@ -221,19 +220,7 @@ def _relays_listen(rig: _Rig, count: int) -> None:
             row = connection.execute(look, (RELAY,)).fetchone()
         return row is not None and row[0] >= count
 
-    _until_true(all_there)
-
-
-def _until(rig: _Rig, count: int) -> None:
-    _until_true(lambda: rig.done() >= count)
-
-
-def _until_true(condition: Callable[[], bool]) -> None:
-    limit = time.monotonic() + LIMIT
-    while not condition():
-        if time.monotonic() > limit:
-            raise TimeoutError(f"not done within {LIMIT:.0f} s")
-        threading.Event().wait(0.02)
+    until(all_there)
 
 
 def _percentile(ordered: list[float], percent: int) -> float:

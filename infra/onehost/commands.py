@@ -16,7 +16,6 @@ import psutil
 from infra.onehost import logs, restarts, running, webapp
 from infra.onehost.place import Place
 from infra.onehost.state import ProcessState, State
-from infra.onehost.topology import PORTS
 from libs.contracts.subscriptions import SERVICES
 
 __all__ = ["run"]
@@ -151,6 +150,7 @@ def jobs(place: Place, retry: str | None, states: list[str] | None, *, as_json: 
     import httpx
 
     from infra.onehost.asking import ask
+    from infra.onehost.topology import PORTS
 
     workers = [service for service in SERVICES if PORTS[service][1]]
     wanted = {"limit": 200, **({"state": states} if states else {})}

@@ -275,16 +275,9 @@ class _Child:
         """Have the process drain and end, and wait until its next life is ready or was given up on."""
         if not self._alive() or self.process.ready is None:
             return
-        assert self.state.identity is not None
         self._wanted_anew = True
         self._answers.clear()
-        pid, family = self.state.identity.pid, _descendants(self.state.identity.pid)
-        _signal(pid, self.process.stop)
-        try:
-            await asyncio.wait_for(self._ended.wait(), self.process.grace)
-        except TimeoutError:
-            _signal_group(pid, signal.SIGKILL)
-        _kill_all(family)
+        await self._end(asyncio.Event())
         with suppress(TimeoutError):
             await asyncio.wait_for(self._answers.wait(), self.process.start_limit)
 
@@ -316,20 +309,23 @@ class _Child:
             if self.state.state not in {"done", "failed"}:
                 self._mark("stopped")
             return
+        await self._end(kill)
+        self._mark("stopped")
+
+    async def _end(self, kill: asyncio.Event) -> None:
+        """End this life in its own way; after its grace, or when ``kill`` is set, by force. What it started goes too."""
         assert self.state.identity is not None
         pid = self.state.identity.pid
         family = _descendants(pid)
         _signal(pid, self.process.stop)
         killed = asyncio.create_task(kill.wait())
-        ended = asyncio.create_task(self._ended.wait())
+        ended = asyncio.create_task(self._ended.wait())  # once done it stays so, though the next life may have begun
         await asyncio.wait({killed, ended}, timeout=self.process.grace, return_when=asyncio.FIRST_COMPLETED)
         killed.cancel()
-        ended.cancel()
-        if not self._ended.is_set():
+        if not ended.done():
             _signal_group(pid, signal.SIGKILL)
-            await self._ended.wait()
+            await ended
         _kill_all(family)
-        self._mark("stopped")
 
     def reap(self) -> None:
         """Take notice if the process has ended."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from uuid import UUID
 
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from libs.bus import inbox
@@ -38,6 +39,18 @@ class Delivery:
         if not first:
             DUPLICATES.inc()
         return first
+
+    def keep_newest(self, session: Session, rows: Any, identity: Mapping[str, Any], **facts: Any) -> None:
+        """Write down what this event tells of something, unless an event that was told later did so already.
+
+        ``rows`` is a model with a column ``told_by``, the event that its other columns are from.
+        """
+        told = facts | {"told_by": self.event_id}
+        session.execute(
+            insert(rows)
+            .values(**identity, **told)
+            .on_conflict_do_update(index_elements=list(identity), set_=told, where=rows.told_by < self.event_id)
+        )
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ __all__ = [
     "Stored",
     "check_key",
     "configure",
+    "discard",
     "folder_of",
     "new_key",
     "require_size",
@@ -153,6 +154,15 @@ def tidy() -> None:
     dropped = store().abort_left_over(LEFT_OVER)
     if dropped:
         log.warning("left-over uploads dropped", extra={"uploads": dropped})
+
+
+def discard(keys: Iterable[str]) -> None:
+    """Delete what no row refers to any longer. What can't be reached now, the sweeper finds (``sweeping.py``)."""
+    try:
+        for key in keys:
+            store().delete(key)
+    except StorageUnavailable as error:
+        log.warning("objects that nothing refers to stay for now", extra={"error": str(error)})
 
 
 def folder_of(url: str) -> Path | None:

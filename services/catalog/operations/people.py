@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
 
 from libs import database
 from libs.bus import Delivery
@@ -16,15 +15,8 @@ from services.catalog.operations.library import bury
 def renamed(event: events.UserChanged, delivery: Delivery) -> None:
     """Note a person's name; an older event than the one it is from changes nothing."""
     with database.transaction() as session:
-        if not delivery.first(session):
-            return
-        fresh = {"display_name": event.display_name, "told_by": delivery.event_id}
-        named = insert(Person).values(user_id=event.user_id, **fresh)
-        session.execute(
-            named.on_conflict_do_update(
-                index_elements=[Person.user_id], set_=fresh, where=Person.told_by < named.excluded.told_by
-            )
-        )
+        if delivery.first(session):
+            delivery.keep_newest(session, Person, {"user_id": event.user_id}, display_name=event.display_name)
 
 
 def left(event: events.UserDeleted, delivery: Delivery) -> None:

@@ -7,7 +7,6 @@ from uuid import UUID
 from libs import bus, database, storage
 from libs.bus import Delivery
 from libs.contracts.events import MediaDeleted
-from libs.storage import StorageUnavailable
 from libs.storage.sweeping import Report, Sweeper
 from libs.telemetry import log
 from services.ingest import queries
@@ -35,11 +34,8 @@ def forget(event: MediaDeleted, delivery: Delivery) -> None:
         key = recording.object_key
         session.delete(recording)
     parts.remove(event.media_id)
-    try:
-        if key:
-            storage.store().delete(key)
-    except StorageUnavailable as error:
-        log.warning("a deleted original stays for now", extra={"key": key, "error": str(error)})
+    if key:
+        storage.discard([key])
 
 
 def sweep(grace: float, *, apply: bool) -> list[Report]:

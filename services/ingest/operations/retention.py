@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy.dialects.postgresql import insert
-
 from libs import bus, database, storage
 from libs.bus import Delivery
 from libs.contracts import events
-from libs.storage import StorageUnavailable
 from libs.telemetry import log
 from services.ingest import queries
 from services.ingest.models import Retention
@@ -21,16 +18,8 @@ BATCH = 100
 def ruled(event: events.RetentionChanged, delivery: Delivery) -> None:
     """Note for how long originals are kept. Of two rules the later one stands, whichever comes first."""
     with database.transaction() as session:
-        if not delivery.first(session):
-            return
-        rule = insert(Retention).values(id=1, days=event.originals, told_by=delivery.event_id)
-        session.execute(
-            rule.on_conflict_do_update(
-                index_elements=[Retention.id],
-                set_={"days": rule.excluded.days, "told_by": rule.excluded.told_by},
-                where=Retention.told_by < rule.excluded.told_by,
-            )
-        )
+        if delivery.first(session):
+            delivery.keep_newest(session, Retention, {"id": 1}, days=event.originals)
 
 
 def drop_originals() -> None:
@@ -53,11 +42,7 @@ def _drop(limit: int) -> int:
                 media_id=recording.id, owner_id=recording.owner_id, object_key=original.object_key
             )
             bus.publish(session, told)
-    try:
-        for _, original in late:
-            storage.store().delete(original.object_key)
-    except StorageUnavailable as error:
-        log.warning("dropped originals stay for now", extra={"error": str(error)})
+    storage.discard(original.object_key for _, original in late)
     if late:
         log.info("originals dropped", extra={"originals": len(late)})
     return len(late)

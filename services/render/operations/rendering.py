@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 import time
 from collections.abc import Iterator
@@ -120,9 +119,7 @@ def _publish(lease: Lease, clip: Clip, done: renderer.Rendered) -> None:
             bus.publish(session, _ready(rendition, clip, done))
             lease.finish(session)
     except (JobFailed, LeaseLost, OSError, TryLater):
-        with contextlib.suppress(StorageUnavailable):  # then ``sweeping`` finds them
-            for key in keys:
-                store.delete(key)
+        storage.discard(keys)
         raise
 
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy.dialects.postgresql import insert
-
 from libs import bus, database, storage
 from libs.bus import Delivery
 from libs.contracts import events
 from libs.contracts.media import Preset
-from libs.storage import StorageUnavailable
 from libs.telemetry import log
 from services.render import queries
 from services.render.models import Rendition, Retention
@@ -20,16 +17,8 @@ BATCH = 100
 def ruled(event: events.RetentionChanged, delivery: Delivery) -> None:
     """Note for how long files are kept. Of two rules the later one stands, whichever comes first."""
     with database.transaction() as session:
-        if not delivery.first(session):
-            return
-        rule = insert(Retention).values(id=1, days=event.renditions, told_by=delivery.event_id)
-        session.execute(
-            rule.on_conflict_do_update(
-                index_elements=[Retention.id],
-                set_={"days": rule.excluded.days, "told_by": rule.excluded.told_by},
-                where=Retention.told_by < rule.excluded.told_by,
-            )
-        )
+        if delivery.first(session):
+            delivery.keep_newest(session, Retention, {"id": 1}, days=event.renditions)
 
 
 def drop_renditions() -> None:
@@ -47,11 +36,7 @@ def _drop(limit: int) -> int:
             told = _dropped(rendition)
             keys += rendition.drop()
             bus.publish(session, told)
-    try:
-        for key in keys:
-            storage.store().delete(key)
-    except StorageUnavailable as error:
-        log.warning("dropped files stay for now", extra={"error": str(error)})
+    storage.discard(keys)
     if late:
         log.info("renditions dropped", extra={"renditions": len(late)})
     return len(late)

@@ -8,9 +8,7 @@ from uuid import UUID
 from libs import bus, database, storage
 from libs.bus import Delivery, JobState
 from libs.contracts import events
-from libs.storage import StorageUnavailable
 from libs.storage.sweeping import Report, Sweeper
-from libs.telemetry import log
 from services.render import queries
 from services.render.operations.rendering import scratch_root
 from services.render.settings import settings
@@ -29,12 +27,7 @@ def forget(event: events.MediaDeleted, delivery: Delivery) -> None:
         for clip in gone:
             bus.cancel(session, subject=clip.id)
             session.delete(clip)
-    store = storage.store()
-    try:
-        for key in keys:
-            store.delete(key)
-    except StorageUnavailable as error:  # ``sweep`` finds them
-        log.warning("the files of a deleted clip stay for now", extra={"error": str(error)})
+    storage.discard(keys)
 
 
 def sweep(grace: float, *, apply: bool) -> list[Report]:
