@@ -123,7 +123,7 @@ def measure() -> dict[str, Any]:
         with rig.running(__name__, "direct", role=role_of(LISTENER)):
             send = _straight(rig)
             direct = _throughput(rig, send)
-            rate = min(ours, direct) / 2  # what the slower one carries easily: beyond it, waiting in line is all one would see
+            rate = min(ours, direct) / 2  # beyond what the slower one carries, one would see waiting in line and nothing else
             straight = _steady(rig, send, rate)
         with rig.running("libs.bus", "relay", role=RELAY), rig.running(__name__, "listen", role=role_of(LISTENER)):
             mine = _steady(rig, _tell, rate)
