@@ -123,7 +123,7 @@ def measure() -> dict[str, Any]:
         with rig.running(__name__, "direct", role=role_of(LISTENER)):
             send = _straight(rig)
             direct = _throughput(rig, send)
-            rate = min(ours, direct) / 2  # beyond what the slower one carries, one would see waiting in line and nothing else
+            rate = min(ours, direct) / 2  # beyond what the slower carries, all would be waiting in line
             straight = _steady(rig, send, rate)
         with rig.running("libs.bus", "relay", role=RELAY), rig.running(__name__, "listen", role=role_of(LISTENER)):
             mine = _steady(rig, _tell, rate)
