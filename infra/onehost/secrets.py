@@ -20,7 +20,7 @@ __all__ = ["Secrets", "make_key"]
 
 GATEWAY = "gateway"
 
-OWN: dict[str, tuple[str, ...]] = {GATEWAY: ("csrf_secret",), "stream": ("link_secret",)}
+OWN: dict[str, tuple[str, ...]] = {GATEWAY: ("csrf_secret",), "auth": ("sealing_secret",), "stream": ("link_secret",)}
 """The secrets that a process has beside its signing key: names of fields in its settings."""
 
 

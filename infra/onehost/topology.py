@@ -24,7 +24,7 @@ __all__ = ["Process", "topology"]
 #         HTTP, metrics of the worker or, where /metrics must not be public, of the process itself (offsets)
 PORTS: dict[str, tuple[int, int | None]] = {
     "gateway": (0, 20),
-    "auth": (1, None),  # it listens to nobody and has no jobs: no worker
+    "auth": (1, 27),
     "ingest": (2, 21),
     "transcription": (3, 22),
     "highlight": (4, 23),

@@ -17,6 +17,7 @@ from services.auth import passwords
 from services.auth.addresses import normalised
 from services.auth.models import User
 from services.auth.operations import accounts, keys, resolving
+from services.auth.origin import Origin, device_of
 
 __all__ = ["router"]
 
@@ -69,6 +70,8 @@ class Credential(_Request):
 
     session_token: Annotated[str, StringConstraints(max_length=200)] | None = None
     api_key: Annotated[str, StringConstraints(max_length=200)] | None = None
+    address: Annotated[str, StringConstraints(max_length=60)] = ""  # that the gateway saw the request come from
+    device: Annotated[str, StringConstraints(max_length=2000)] = ""  # its User-Agent
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
@@ -170,7 +173,7 @@ def revoke_api_key(key_id: UUID, caller: Caller) -> None:
 def resolve(given: Credential) -> Identity:
     """Tell the gateway who is behind a session token or an API key."""
     if given.session_token is not None:
-        identity = resolving.by_session(given.session_token)
+        identity = resolving.by_session(given.session_token, Origin(given.address, device_of(given.device)))
     else:
         identity = resolving.by_api_key(given.api_key or "")
     if identity is None:

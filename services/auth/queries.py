@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session as Transaction
 
 from libs import database
@@ -20,12 +20,13 @@ def user_by_email(session: Transaction, email: str) -> User | None:
 
 
 def live_session(session: Transaction, token_hash: bytes, idle: timedelta) -> tuple[Session, User] | None:
-    """A session that is neither too old nor idle for too long, and whose it is."""
+    """A session that is neither too old nor idle for too long, and whose it is. Somebody who is disabled has none."""
     return session.execute(
         select(Session, User)
         .join(User, User.id == Session.user_id)
         .where(
             Session.token_hash == token_hash,
+            User.disabled_at.is_(None),
             Session.expires_at > database.now(),
             Session.last_seen_at > database.now() - idle,
         )
@@ -33,11 +34,16 @@ def live_session(session: Transaction, token_hash: bytes, idle: timedelta) -> tu
 
 
 def live_key(session: Transaction, key_hash: bytes) -> tuple[ApiKey, User] | None:
-    """An API key that was not revoked, and whose it is."""
+    """An API key that is neither revoked nor over, and whose it is. Of somebody who is disabled there is none."""
     return session.execute(
         select(ApiKey, User)
         .join(User, User.id == ApiKey.user_id)
-        .where(ApiKey.key_hash == key_hash, ApiKey.revoked_at.is_(None))
+        .where(
+            ApiKey.key_hash == key_hash,
+            User.disabled_at.is_(None),
+            ApiKey.revoked_at.is_(None),
+            or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > database.now()),
+        )
     ).one_or_none()
 
 

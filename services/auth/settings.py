@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from email.utils import formataddr
 from typing import Annotated
+from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from libs.settings import ServiceSettings, lazy
 from services.auth.addresses import normalised
@@ -25,10 +27,42 @@ class AuthSettings(ServiceSettings):
     hashing_wait: Annotated[float, Field(gt=0)] = 10.0  # seconds in the queue before the answer is "busy"
     admin_bootstrap_email: str = ""  # whoever has this address is an administrator from the next sign-up or sign-in on
 
+    # Encrypts what has to be read again; in development the service's own key stands in.
+    sealing_secret: SecretStr = SecretStr("")
+    smtp_url: SecretStr = SecretStr(
+        ""
+    )  # smtp://user:password@host:587 (STARTTLS), smtps://…:465; ?tls=off for loopback
+    email_sender_address: str = ""  # whom mails are from
+
     @field_validator("admin_bootstrap_email", mode="after")
     @classmethod
     def _as_accounts_have_it(cls, value: str) -> str:
         return normalised(value) if value else ""
+
+    @model_validator(mode="after")
+    def _production_seals_and_sends_safely(self) -> AuthSettings:
+        """Refuse to run in production with what only a developer's machine may do without."""
+        url = self.smtp_url.get_secret_value()
+        if url and not self.email_sender_address:
+            raise ValueError("smtp_url is set, but email_sender_address is not: mails need a sender")
+        if url and urlsplit(url).scheme not in ("smtp", "smtps"):
+            raise ValueError("smtp_url begins with smtp:// or smtps://")
+        if self.environment == "production":
+            if not self.sealing_secret.get_secret_value():
+                raise ValueError("sealing_secret is missing: second factors and mails could be read in the database")
+            if "tls=off" in url:
+                raise ValueError("smtp_url must not switch TLS off in production")
+        return self
+
+    @property
+    def email_sender(self) -> str:
+        """The bare address that mails are from."""
+        return self.email_sender_address or f"clipstead@{urlsplit(self.public_url).hostname or 'localhost'}"
+
+    @property
+    def sender(self) -> str:
+        """Whom mails are from, as people see it."""
+        return formataddr(("Clipstead", self.email_sender))
 
 
 settings = lazy(AuthSettings)

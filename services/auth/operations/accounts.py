@@ -57,9 +57,10 @@ def sign_in(email: str, password: str, *, ending: UUID | None = None) -> SignedI
     with database.transaction() as session:
         known = queries.user_by_email(session, email)
     # Outside of any transaction: hashing takes its time, and would hold a connection that others need.
-    if not passwords.verify(password, known.password_hash if known else None) or known is None:
+    stored = known.password_hash if known else None
+    if not passwords.verify(password, stored) or known is None or stored is None:
         raise Unauthenticated("The e-mail address or the password is wrong.", code="wrong_credentials")
-    renewed = passwords.hashed(password) if passwords.outdated(known.password_hash) else None
+    renewed = passwords.hashed(password) if passwords.outdated(stored) else None
     with database.transaction() as session:
         person = session.get(User, known.id, with_for_update=True)
         if person is None or person.password_hash != known.password_hash:

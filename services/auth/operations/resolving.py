@@ -1,15 +1,18 @@
-"""Who is behind a session token or an API key. The gateway asks this for every request."""
+"""Who is behind a session token or an API key. The gateway asks this for every request that it has no fresh answer to."""
 
 from __future__ import annotations
 
 from datetime import timedelta
+from uuid import UUID
 
-from sqlalchemy import or_, update
+from sqlalchemy import or_, select, update
+from sqlalchemy.orm import Session as Transaction
 
 from libs import database
-from libs.contracts.identity import Identity
+from libs.contracts.identity import DELEGATE, Identity
 from services.auth import credentials, queries
-from services.auth.models import ApiKey, Session
+from services.auth.models import ApiKey, Membership, Session, User
+from services.auth.origin import NOWHERE, Origin
 from services.auth.settings import settings
 
 __all__ = ["by_api_key", "by_session"]
@@ -19,7 +22,7 @@ ADMIN = "admin"  # a role, and the scope that it brings
 TOUCHED_EVERY = timedelta(minutes=1)  # seeing somebody again within it writes nothing
 
 
-def by_session(token: str) -> Identity | None:
+def by_session(token: str, origin: Origin = NOWHERE) -> Identity | None:
     """The person signed in with a token; None if it is unknown, ended, too old or idle for too long."""
     with database.transaction() as session:
         idle = timedelta(seconds=settings().session_idle)
@@ -28,7 +31,10 @@ def by_session(token: str) -> Identity | None:
             return None
         signed_in, person = found
         due = Session.last_seen_at < database.now() - TOUCHED_EVERY
-        session.execute(update(Session).where(Session.id == signed_in.id, due).values(last_seen_at=database.now()))
+        seen = {"address": origin.address, "device": origin.device} if origin.address else {}
+        session.execute(
+            update(Session).where(Session.id == signed_in.id, due).values(last_seen_at=database.now(), **seen)
+        )
         return Identity(
             user_id=person.id,
             session_id=signed_in.id,
@@ -36,11 +42,13 @@ def by_session(token: str) -> Identity | None:
             email=person.email,
             display_name=person.display_name,
             expires_at=signed_in.expires_at,
+            role=person.role,
+            groups=_groups(session, person.id),
         )
 
 
 def by_api_key(text: str) -> Identity | None:
-    """The person whose key it is, with the key's scopes; None if it is unknown or revoked.
+    """The person whose key it is, with the key's scopes; None if it is unknown, over or revoked.
 
     A key of somebody who is no administrator any more is none of an administrator's, whatever was written on it.
     """
@@ -54,7 +62,20 @@ def by_api_key(text: str) -> Identity | None:
         return Identity(
             user_id=person.id,
             session_id=None,
-            scopes=tuple(scope for scope in key.scopes if scope != ADMIN or person.role == ADMIN),
+            scopes=_scopes(key, person),
             email=person.email,
             display_name=person.display_name,
+            expires_at=key.expires_at,
+            role=person.role,
+            groups=_groups(session, person.id),
+            key_id=key.id,
         )
+
+
+def _scopes(key: ApiKey, person: User) -> tuple[str, ...]:
+    """What a key may do in somebody's name."""
+    return tuple(scope for scope in key.scopes if scope != DELEGATE and (scope != ADMIN or person.role == ADMIN))
+
+
+def _groups(session: Transaction, user_id: UUID) -> tuple[UUID, ...]:
+    return tuple(session.scalars(select(Membership.group_id).where(Membership.user_id == user_id)))

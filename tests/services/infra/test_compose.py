@@ -24,7 +24,7 @@ from libs.web.tokens import Signer, Verifier
 ROOT = Path(__file__).resolve().parents[3]
 BASE, PRODUCTION, MONITORING = "docker-compose.yml", "docker-compose.prod.yml", "docker-compose.monitoring.yml"
 EXAMPLES = ROOT / "secrets.example"
-WORKERS = tuple(service for service in SERVICES if service != "auth")  # auth listens to nobody and has no jobs
+WORKERS = SERVICES
 OURS = {*SERVICES, *(f"{service}-worker" for service in WORKERS), "relay", "gateway"}
 THEIRS = {"postgres", "valkey", "s3"}
 
@@ -180,8 +180,11 @@ def test_passwords_differ_where_they_protect_different_things(filled: Path) -> N
     passwords = {urlsplit(url).password for url in urls}
     assert len(passwords) == len(urls)
     assert (
-        len({_text(filled, name) for name in ("csrf_secret", "link_secret", "redis_password")} | passwords)
-        == len(urls) + 3
+        len(
+            {_text(filled, name) for name in ("csrf_secret", "link_secret", "sealing_secret", "redis_password")}
+            | passwords
+        )
+        == len(urls) + 4
     )
 
 
@@ -237,7 +240,7 @@ def test_only_what_has_business_outside_can_leave() -> None:
     assert _read(BASE)["networks"]["inside"] == {"internal": True}
     assert OURS - inside == {
         "gateway",
-        *(f"{name}{part}" for name in ("ingest", "transcription", "highlight") for part in ("", "-worker")),
+        *(f"{name}{part}" for name in ("auth", "ingest", "transcription", "highlight") for part in ("", "-worker")),
     }
 
 
