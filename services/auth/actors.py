@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from libs import bus
 from libs.web import idempotency
-from services.auth.operations import mailing
+from services.auth.operations import changing, codes, mailing, throttling
 
 actors = bus.Actors("auth")
 
 actors.work(mailing.KIND, failed=mailing.undeliverable, attempts=8, lanes=2)(mailing.deliver)
-actors.every(3600.0)(mailing.forget_old)
+actors.work(changing.FORGOTTEN)(changing.mail_reset)
+for tidy in (mailing.forget_old, codes.forget_old, throttling.forget_old):
+    actors.every(3600.0)(tidy)
 actors.every(idempotency.TIDY_EVERY)(idempotency.tidy)

@@ -15,11 +15,11 @@ from libs.web import Caller, Internal, Keyed, OptionalCaller
 from libs.web.problems import Conflict, NotFound
 from services.auth import passwords
 from services.auth.addresses import normalised
-from services.auth.models import User
-from services.auth.operations import accounts, keys, resolving
-from services.auth.origin import Origin, device_of
+from services.auth.models import Role, User
+from services.auth.operations import accounts, keys, resolving, sessions
+from services.auth.origin import From, Origin, device_of
 
-__all__ = ["router"]
+__all__ = ["Email", "Name", "Password", "Request", "Scope", "UserReply", "UserView", "router", "signed_in"]
 
 router = APIRouter()
 
@@ -39,33 +39,36 @@ Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max
 Scope = Literal["upload", "read", "write", "admin"]
 
 
-class _Request(BaseModel):
+class Request(BaseModel):
+    """A body, in which nothing unknown may be."""
+
     model_config = ConfigDict(extra="forbid")
 
 
-class SignUp(_Request):
-    """An account to be made."""
+class SignUp(Request):
+    """An account to be made. ``invitation`` is the secret of one, where the server asks for it."""
 
     email: Email
     password: Password
     display_name: Name | None = None
+    invitation: Annotated[str, StringConstraints(max_length=100)] | None = None
 
 
-class SignIn(_Request):
+class SignIn(Request):
     """Who wants in. A password that no account can have is refused before anything is hashed."""
 
     email: Email
     password: Password
 
 
-class NewApiKey(_Request):
+class NewApiKey(Request):
     """A key to be made."""
 
     name: Name
     scopes: Annotated[list[Scope], Field(min_length=1, max_length=4)]
 
 
-class Credential(_Request):
+class Credential(Request):
     """Exactly one of the two."""
 
     session_token: Annotated[str, StringConstraints(max_length=200)] | None = None
@@ -87,14 +90,19 @@ class UserView(BaseModel):
 
     id: UUID
     email: str
+    email_verified: bool
     display_name: str
+    role: Role
+    language: str
+    has_password: bool
     created_at: datetime
+    delete_after: datetime | None
 
 
 class UserReply(BaseModel):
-    """The person who asks."""
+    """The person who asks; null where nobody is signed in yet, because a mail has to be answered first."""
 
-    user: UserView
+    user: UserView | None
 
 
 class ApiKeyView(BaseModel):
@@ -123,24 +131,28 @@ class ApiKeyList(BaseModel):
 
 
 @router.post("/v1/auth/sign-up", status_code=201)
-def sign_up(wanted: SignUp, response: Response, caller: OptionalCaller) -> UserReply:
-    """Make an account and sign in to it."""
-    made = accounts.sign_up(wanted.email, wanted.password, wanted.display_name, ending=caller.session_id)
-    return _signed_in(made, response)
+def sign_up(wanted: SignUp, response: Response, caller: OptionalCaller, origin: From) -> UserReply:
+    """Make an account and sign in to it. Where addresses are proved first: 202, and a mail."""
+    given = accounts.SignUp(wanted.email, wanted.password, wanted.display_name, wanted.invitation)
+    made = accounts.sign_up(given, origin, ending=caller.session_id)
+    if made is None:
+        response.status_code = 202
+        return UserReply(user=None)
+    return signed_in(made, response)
 
 
 @router.post("/v1/auth/sign-in")
-def sign_in(given: SignIn, response: Response, caller: OptionalCaller) -> UserReply:
+def sign_in(given: SignIn, response: Response, caller: OptionalCaller, origin: From) -> UserReply:
     """Sign in: a new session each time."""
-    return _signed_in(accounts.sign_in(given.email, given.password, ending=caller.session_id), response)
+    return signed_in(accounts.sign_in(given.email, given.password, origin, ending=caller.session_id), response)
 
 
 @router.post("/v1/auth/sign-out", status_code=204)
-def sign_out(caller: Caller) -> None:
+def sign_out(caller: Caller, origin: From) -> None:
     """End the session that this request came with."""
     if caller.session_id is None:
         raise Conflict("An API key has no session to end. Revoke the key instead.", code="no_session")
-    accounts.sign_out(caller.session_id)
+    sessions.sign_out(caller.session_id, caller, origin)
 
 
 @router.get("/v1/auth/me")
@@ -181,7 +193,7 @@ def resolve(given: Credential) -> Identity:
     return identity
 
 
-def _signed_in(made: accounts.SignedIn, response: Response) -> UserReply:
+def signed_in(made: accounts.SignedIn, response: Response) -> UserReply:
     """The gateway takes these headers off and makes a cookie of them."""
     response.headers["X-Session-Token"] = made.token
     response.headers["X-Session-Expires"] = made.expires_at.astimezone(UTC).isoformat().replace("+00:00", "Z")
@@ -190,4 +202,16 @@ def _signed_in(made: accounts.SignedIn, response: Response) -> UserReply:
 
 
 def _user(person: User) -> UserReply:
-    return UserReply(user=UserView.model_validate(person))
+    return UserReply(
+        user=UserView(
+            id=person.id,
+            email=person.email,
+            email_verified=person.email_verified_at is not None,
+            display_name=person.display_name,
+            role=person.role,
+            language=person.language,
+            has_password=person.password_hash is not None,
+            created_at=person.created_at,
+            delete_after=person.delete_after,
+        )
+    )

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from libs import web
+from services.auth import api, api_sessions
 from services.auth.actors import actors
-from services.auth.api import router
 from services.auth.settings import settings
 
 __all__ = ["service"]
 
-service = web.Service(name="auth", settings=settings, routers=[router], actors=actors)
+service = web.Service(name="auth", settings=settings, routers=[api.router, api_sessions.router], actors=actors)

@@ -6,12 +6,14 @@ burst of sign-ins from becoming a burst of memory.
 
 from __future__ import annotations
 
+import gzip
 import secrets
 import unicodedata
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 from threading import BoundedSemaphore
 
 from argon2 import PasswordHasher
@@ -20,7 +22,7 @@ from argon2.exceptions import VerifyMismatchError
 from libs.web.problems import Unavailable
 from services.auth.settings import settings
 
-__all__ = ["LONGEST", "SHORTEST", "hashed", "outdated", "verify"]
+__all__ = ["LONGEST", "SHORTEST", "hashed", "is_common", "outdated", "verify"]
 
 SHORTEST, LONGEST = 8, 256  # characters; what they are is nobody's business (NIST SP 800-63B, 3.1.1.2)
 
@@ -47,6 +49,19 @@ def verify(password: str, stored: str | None) -> bool:
 def outdated(stored: str) -> bool:
     """Tell whether a hash was made with other parameters than the current ones."""
     return _hasher().check_needs_rehash(stored)
+
+
+def is_common(password: str) -> bool:
+    """Tell whether a password is among those that everybody who guesses tries first (NIST SP 800-63B, 3.1.1.2)."""
+    return _stable(password).lower() in _common()
+
+
+@cache
+def _common() -> frozenset[str]:
+    packed = Path(__file__).parent / "data" / "common-passwords.txt.gz"
+    return frozenset(
+        word for word in gzip.decompress(packed.read_bytes()).decode().split("\n") if len(word) >= SHORTEST
+    )
 
 
 def _stable(password: str) -> str:

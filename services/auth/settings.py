@@ -19,6 +19,10 @@ class AuthSettings(ServiceSettings):
 
     session_lifetime: Annotated[int, Field(ge=60)] = 60 * 86_400  # seconds from sign-in, however busy
     session_idle: Annotated[int, Field(ge=60)] = 14 * 86_400  # seconds without a request
+    session_overlap: Annotated[float, Field(ge=0, le=60)] = 10.0  # seconds that a token still works after its rotation
+    proof_lifetime: Annotated[int, Field(ge=30)] = 600  # seconds after a sign-in in which locks may be changed
+    reset_lifetime: Annotated[int, Field(ge=30, le=600)] = 600  # seconds that a code to reset a password is good
+    verify_lifetime: Annotated[int, Field(ge=60)] = 86_400  # seconds that a code to prove an address is good
     api_keys_each: Annotated[int, Field(ge=1, le=1000)] = 50  # that one person may hold at a time
     argon2_memory: Annotated[int, Field(ge=19 * 1024)] = 19 * 1024  # KiB
     argon2_time: Annotated[int, Field(ge=2)] = 2  # passes

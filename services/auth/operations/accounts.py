@@ -1,9 +1,10 @@
-"""Signing up, signing in, signing out."""
+"""Signing up and signing in."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NoReturn
 from uuid import UUID
 
 from sqlalchemy import and_, delete, func, or_, select
@@ -12,12 +13,19 @@ from sqlalchemy.orm import Session as Transaction
 
 from libs import bus, database
 from libs.contracts.events import UserChanged
-from libs.web.problems import Conflict, Unauthenticated
+from libs.web import Principal
+from libs.web.problems import Conflict, Forbidden, Malformed, Unauthenticated
 from services.auth import credentials, passwords, queries
-from services.auth.models import Role, Session, User
+from services.auth.models import Platform, Role, Session, User
+from services.auth.operations import audit, codes, mailing, throttling
+from services.auth.operations.audit import Actor
+from services.auth.origin import NOWHERE, Origin
 from services.auth.settings import settings
 
-__all__ = ["SignedIn", "sign_in", "sign_out", "sign_up", "user"]
+__all__ = ["SignUp", "SignedIn", "begin", "refuse_common", "require_recent", "rules", "sign_in", "sign_up", "user"]
+
+WRONG = "The e-mail address or the password is wrong."
+SIGN_IN = "sign-in"  # what is throttled
 
 
 @dataclass(frozen=True)
@@ -29,53 +37,140 @@ class SignedIn:
     expires_at: datetime
 
 
-def sign_up(email: str, password: str, display_name: str | None, *, ending: UUID | None = None) -> SignedIn:
+@dataclass(frozen=True)
+class SignUp:
+    """What somebody who wants an account says. ``email`` is normalised."""
+
+    email: str
+    password: str
+    display_name: str | None = None
+    invitation: str | None = None  # the token of one
+
+
+def rules(session: Transaction) -> Platform:
+    """What administrators chose about accounts, or what holds while they chose nothing."""
+    return session.get(Platform, 1) or Platform(
+        sign_up="open", verify_email=False, admins_need_second_factor=False, changed_by=None
+    )
+
+
+def sign_up(wanted: SignUp, origin: Origin = NOWHERE, *, ending: UUID | None = None) -> SignedIn | None:
     """Make an account and sign in to it, ending the session ``ending``. Raises Conflict if the address has one already.
 
-    ``email`` is normalised. Without a name of their own, people start with the part before the @.
+    Where addresses have to be proved first, nobody is signed in (None), and a mail tells how to go on; the answer is no
+    other for an address that has an account, whose mail says so. Without a name, people start with the part before the @.
     """
-    password_hash = passwords.hashed(password)
-    name = display_name or email.partition("@")[0]
+    refuse_common(wanted.password)
+    password_hash = passwords.hashed(wanted.password)
+    name = wanted.display_name or wanted.email.partition("@")[0]
     with database.transaction() as session:
+        chosen = rules(session)
+        if chosen.sign_up == "closed" and wanted.email != settings().admin_bootstrap_email:
+            raise Forbidden("This server takes no new accounts.", code="sign_up_closed")
         person = session.scalar(
             insert(User)
-            .values(email=email, display_name=name, password_hash=password_hash, role=_role(email))
+            .values(
+                email=wanted.email,
+                display_name=name,
+                password_hash=password_hash,
+                password_changed_at=database.now(),
+                role=_role(wanted.email),
+            )
             .on_conflict_do_nothing(index_elements=[User.email])
             .returning(User)
         )
         if person is None:
-            raise Conflict("There is an account with this e-mail address. Sign in instead.", code="email_taken")
+            if not chosen.verify_email:
+                raise Conflict("There is an account with this e-mail address. Sign in instead.", code="email_taken")
+            mailing.send(session, "account-exists", wanted.email)
+            return None
+        _let_in(chosen, person, wanted.invitation)
         bus.publish(session, UserChanged(user_id=person.id, display_name=name))
-        return _begin(session, person, ending)
+        audit.note(session, "account.made", Actor(person.id, person.email), origin, on=person.id, called=person.email)
+        codes.send(session, codes.VERIFY, person, person.email)
+        if chosen.verify_email:
+            return None
+        return begin(session, person, origin, ending=ending, by="sign-up")
 
 
-def sign_in(email: str, password: str, *, ending: UUID | None = None) -> SignedIn:
+def sign_in(email: str, password: str, origin: Origin = NOWHERE, *, ending: UUID | None = None) -> SignedIn:
     """Begin a session with a fresh token, ending the session ``ending``.
 
-    Raises Unauthenticated with the same words, after the same work, whether the account or the password is wrong.
+    Raises Unauthenticated with the same words, after the same work, whether the account or the password is wrong, and
+    TooManyRequests (before any work) where that happened too often.
     """
     with database.transaction() as session:
+        throttling.check(session, SIGN_IN, email, origin.address)
         known = queries.user_by_email(session, email)
     # Outside of any transaction: hashing takes its time, and would hold a connection that others need.
     stored = known.password_hash if known else None
     if not passwords.verify(password, stored) or known is None or stored is None:
-        raise Unauthenticated("The e-mail address or the password is wrong.", code="wrong_credentials")
+        _refuse(known, email, origin)
     renewed = passwords.hashed(password) if passwords.outdated(stored) else None
     with database.transaction() as session:
         person = session.get(User, known.id, with_for_update=True)
-        if person is None or person.password_hash != known.password_hash:
-            raise Unauthenticated("The e-mail address or the password is wrong.", code="wrong_credentials")
+        if person is None or person.password_hash != stored:
+            raise Unauthenticated(WRONG, code="wrong_credentials")
+        _refuse_who_may_not(session, person)
         if renewed:
             person.password_hash = renewed
         if _role(email) == "admin":
             person.role = "admin"
-        return _begin(session, person, ending)
+        throttling.clear(session, SIGN_IN, email, origin.address)
+        return begin(session, person, origin, ending=ending)
 
 
-def sign_out(session_id: UUID) -> None:
-    """End a session everywhere. Ending it again changes nothing."""
-    with database.transaction() as session:
-        session.execute(delete(Session).where(Session.id == session_id))
+def begin(
+    session: Transaction,
+    person: User,
+    origin: Origin,
+    *,
+    ending: UUID | None = None,
+    strong: bool = False,
+    by: str = "password",
+) -> SignedIn:
+    """Begin a session for somebody who proved who they are, and sweep away what their earlier ones left behind.
+
+    Every way to sign in ends here. ``ending`` is the session that the browser came with, which may be somebody else's;
+    ``strong`` says that more than a password was proved; ``by`` names the proof for the audit log.
+    """
+    chosen = settings()
+    over = or_(
+        Session.expires_at < func.now(),
+        Session.last_seen_at < func.now() - timedelta(seconds=chosen.session_idle),
+    )
+    session.execute(delete(Session).where(or_(Session.id == ending, and_(Session.user_id == person.id, over))))
+    token = credentials.new_session_token()
+    begun = Session(
+        user_id=person.id,
+        token_hash=credentials.digest(token),
+        expires_at=session.scalars(select(database.now())).one() + timedelta(seconds=chosen.session_lifetime),
+        address=origin.address,
+        device=origin.device,
+        strong=strong,
+    )
+    session.add(begun)
+    session.flush()
+    person.delete_after = None  # whoever comes back has thought better of it
+    audit.note(
+        session, "session.begun", Actor(person.id, person.email), origin, on=begun.id, called=origin.device, by=by
+    )
+    return SignedIn(person, token, begun.expires_at)
+
+
+def require_recent(session: Transaction, by: Principal) -> Session:
+    """The caller's session, if whoever is behind it proved who they are not long ago. Raises Forbidden.
+
+    Locks and keys of an account are changed by its owner, not by whoever finds a browser open. A program with an API key
+    never may.
+    """
+    found = session.get(Session, by.session_id) if by.session_id is not None else None
+    if found is None:
+        raise Forbidden("Sign in with a browser to change this; an API key can't.", code="session_needed")
+    recent = select(Session.proved_at > database.now() - timedelta(seconds=settings().proof_lifetime))
+    if not session.scalar(recent.where(Session.id == found.id)):
+        raise Forbidden("Please confirm that it is you: enter your password again.", code="reauthentication_needed")
+    return found
 
 
 def user(user_id: UUID) -> User:
@@ -87,28 +182,39 @@ def user(user_id: UUID) -> User:
         return person
 
 
+def refuse_common(password: str) -> None:
+    """Raise Malformed for a password that everybody tries first."""
+    if passwords.is_common(password):
+        raise Malformed(
+            "This password is among the most common ones, which is where guessing starts. Three unrelated words make a "
+            "good one.",
+            code="common_password",
+        )
+
+
+def _refuse(known: User | None, email: str, origin: Origin) -> NoReturn:
+    """Count, write down and refuse a sign-in, in the same words for everybody."""
+    with database.transaction() as session:
+        throttling.failed(session, SIGN_IN, email, origin.address)
+        actor = Actor(known.id if known else None, email)
+        audit.note(session, "session.refused", actor, origin, result="wrong_credentials")
+    raise Unauthenticated(WRONG, code="wrong_credentials")
+
+
+def _refuse_who_may_not(session: Transaction, person: User) -> None:
+    """Raise Forbidden for whoever knows the password and still may not come in: they are told why."""
+    if person.disabled_at is not None:
+        raise Forbidden("This account was disabled by an administrator.", code="account_disabled")
+    if person.email_verified_at is None and rules(session).verify_email:
+        raise Forbidden("Please confirm your e-mail address first: open the link in our mail.", code="email_unverified")
+
+
 def _role(email: str) -> Role:
     """What somebody who proves to have this address begins as. A role that was given stays when the setting goes."""
     return "admin" if email == settings().admin_bootstrap_email else "user"
 
 
-def _begin(session: Transaction, person: User, ending: UUID | None) -> SignedIn:
-    """Begin a session, and sweep away what the person's earlier ones left behind."""
-    chosen = settings()
-    over = or_(
-        Session.expires_at < func.now(),
-        Session.last_seen_at < func.now() - timedelta(seconds=chosen.session_idle),
-    )
-    # ``ending`` may be somebody else's: the one this browser was signed in as a moment ago.
-    session.execute(delete(Session).where(or_(Session.id == ending, and_(Session.user_id == person.id, over))))
-    token = credentials.new_session_token()
-    lifetime = timedelta(seconds=chosen.session_lifetime)
-    begun = Session(user_id=person.id, token_hash=credentials.digest(token), expires_at=_clock(session) + lifetime)
-    session.add(begun)
-    session.flush()
-    return SignedIn(person, token, begun.expires_at)
-
-
-def _clock(session: Transaction) -> datetime:
-    """The database's time."""
-    return session.scalars(select(database.now())).one()
+def _let_in(chosen: Platform, person: User, invitation: str | None) -> None:
+    """Use the invitation that somebody came with. Raises Forbidden where one is needed."""
+    if invitation is None and chosen.sign_up == "invitation" and person.email != settings().admin_bootstrap_email:
+        raise Forbidden("An invitation is needed to join this server.", code="invitation_needed")

@@ -12,6 +12,7 @@ from libs import database
 from libs.contracts.identity import DELEGATE, Identity
 from services.auth import credentials, queries
 from services.auth.models import ApiKey, Membership, Session, User
+from services.auth.operations import sessions
 from services.auth.origin import NOWHERE, Origin
 from services.auth.settings import settings
 
@@ -26,7 +27,12 @@ def by_session(token: str, origin: Origin = NOWHERE) -> Identity | None:
     """The person signed in with a token; None if it is unknown, ended, too old or idle for too long."""
     with database.transaction() as session:
         idle = timedelta(seconds=settings().session_idle)
-        found = queries.live_session(session, credentials.digest(token), idle)
+        digest = credentials.digest(token)
+        found = queries.live_session(session, digest, idle)
+        if found is None:
+            # A token that was rotated away: good for a moment more, and then the end of its whole family.
+            still = sessions.ended_by_reuse(session, digest, origin)
+            found = queries.live_session(session, still.token_hash, idle) if still is not None else None
         if found is None:
             return None
         signed_in, person = found

@@ -55,7 +55,8 @@ def test_the_story_of_an_account(auth: UnderTest) -> None:
     made = sign_up(auth, display_name="Anna")
     assert made.status_code == 201
     user = made.json()["user"]
-    assert user == {"id": user["id"], "email": EMAIL, "display_name": "Anna", "created_at": user["created_at"]}
+    assert (user["email"], user["display_name"], user["role"]) == (EMAIL, "Anna", "user")
+    assert (user["email_verified"], user["has_password"]) == (False, True)
     token = made.headers["X-Session-Token"]
 
     identity = resolve(auth, token).json()
