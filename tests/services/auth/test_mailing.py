@@ -21,7 +21,9 @@ class Postbox:
         self.mails: list[Any] = []
         self.answer: str | None = None
 
-    async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:
+    async def handle_RCPT(  # noqa: N802  aiosmtpd calls it so
+        self, server: Any, session: Any, envelope: Any, address: str, options: Any
+    ) -> str:
         if self.answer is not None:
             return self.answer
         envelope.rcpt_tos.append(address)
@@ -116,6 +118,6 @@ def test_no_name_adds_a_header(start: Callable[..., UnderTest]) -> None:
     from libs import database
     from services.auth.operations import mailing
 
-    with database.transaction() as session, pytest.raises(ValueError, match="linefeed|newline|CR|LF|header"):
+    with database.transaction() as session, pytest.raises(ValueError, match=r"linefeed|newline|CR|LF|header"):
         mailing.send(session, "address-changed", "a@example.org\r\nBcc: x@example.org", now="x")
     assert auth.rows("SELECT 1 FROM mails") == []
