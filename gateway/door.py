@@ -18,6 +18,7 @@ from libs.web.problems import BadRequest, Forbidden, Unauthenticated, Unsupporte
 _TYPES = {
     Body.JSON: ("application/json", "application/merge-patch+json"),
     Body.FORM: ("multipart/form-data",),
+    Body.PICTURE: ("image/jpeg", "image/png", "image/webp"),
     Body.BYTES: ("application/offset+octet-stream",),
 }
 

@@ -34,6 +34,7 @@ class Body(Enum):
 
     JSON = "json"  # small, application/json
     FORM = "form"  # multipart/form-data of any size
+    PICTURE = "picture"  # image/jpeg, image/png or image/webp; the service says how much
     BYTES = "bytes"  # application/offset+octet-stream of any size (tus)
 
 
@@ -98,6 +99,12 @@ ROUTES: tuple[Route, ...] = (
     _at("POST",        "/api/v1/auth/address",                "auth", "write", address_limit="sign_in"),
     _at("POST",        "/api/v1/auth/address/confirm",        "auth", "write", opens=True),
     _at("GET",         "/api/v1/auth/me",                     "auth", "read"),
+    _at("PATCH",       "/api/v1/auth/me",                     "auth", "write"),
+    _at("DELETE",      "/api/v1/auth/me",                     "auth", "write", closes=True),
+    _at("GET",         "/api/v1/auth/me/export",              "auth", "read", user_limit="export", reply=Reply.CHECKED),
+    _at("PUT",         "/api/v1/auth/me/avatar",              "auth", "write", body=Body.PICTURE),
+    _at("DELETE",      "/api/v1/auth/me/avatar",              "auth", "write"),
+    _at("GET",         "/api/v1/auth/avatars/{id}",           "auth", "read"),
     _at("GET",         "/api/v1/auth/api-keys",               "auth", "read"),
     _at("POST",        "/api/v1/auth/api-keys",               "auth", "write"),
     _at("DELETE",      "/api/v1/auth/api-keys/{id}",          "auth", "write"),

@@ -36,6 +36,7 @@ class GatewaySettings(SharedSettings):
     sign_in_limit: str = "20/minute"
     sign_up_limit: str = "30/hour"
     import_limit: str = "120/hour"
+    export_limit: str = "10/hour"
     delivery_limit: str = "6000/minute"  # of shared pages and media, where players ask for many small ranges
 
     identity_ttl: Annotated[float, Field(ge=0, le=5)] = 2.0  # how long an ended session may still be believed

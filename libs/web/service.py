@@ -8,7 +8,7 @@ import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,7 +23,7 @@ from libs.bus import Actors
 from libs.settings import ServiceSettings, SharedSettings
 from libs.storage.sweeping import Report
 from libs.telemetry import log
-from libs.web import answers, idempotency, peers
+from libs.web import answers, exporting, idempotency, peers
 from libs.web.access import Internal, authenticate
 from libs.web.observe import Observe
 from libs.web.operating import jobs_router
@@ -56,6 +56,7 @@ class Service:
     actors: Actors | None = None
     system: Callable[[], dict[str, Any]] | None = None  # what this service chose for the user, for /api/v1/system
     sweep: Callable[..., Sequence[Report]] | None = None  # looks for orphans: sweep(grace, apply=…)
+    about: exporting.About = field(default_factory=dict)  # what it knows of people, for their export
     public: tuple[str, ...] = ()
     lifespan: Lifespan | None = None
 
@@ -99,6 +100,7 @@ class Service:
         for router in self.routers:
             app.include_router(router)
         app.include_router(self._own_routes())
+        app.include_router(exporting.export_router(self.about))
         if self.actors is not None:
             app.include_router(jobs_router(self.actors))
         app.add_middleware(Observe, service=self.name, stopping=app.state.stopping)

@@ -19,7 +19,7 @@ from services.auth.models import Role, User
 from services.auth.operations import accounts, keys, resolving, sessions
 from services.auth.origin import From, Origin, device_of
 
-__all__ = ["Email", "Name", "Password", "Request", "Scope", "UserReply", "UserView", "router", "signed_in"]
+__all__ = ["Email", "Name", "Password", "Request", "Scope", "UserReply", "UserView", "router", "shown", "signed_in"]
 
 router = APIRouter()
 
@@ -94,6 +94,8 @@ class UserView(BaseModel):
     display_name: str
     role: Role
     language: str
+    year_of_birth: int | None
+    consent_version: str | None
     has_password: bool
     created_at: datetime
     delete_after: datetime | None
@@ -158,7 +160,7 @@ def sign_out(caller: Caller, origin: From) -> None:
 @router.get("/v1/auth/me")
 def me(caller: Caller) -> UserReply:
     """Tell who asks."""
-    return _user(accounts.user(caller.user_id))
+    return shown(accounts.user(caller.user_id))
 
 
 @router.get("/v1/auth/api-keys")
@@ -198,10 +200,11 @@ def signed_in(made: accounts.SignedIn, response: Response) -> UserReply:
     response.headers["X-Session-Token"] = made.token
     response.headers["X-Session-Expires"] = made.expires_at.astimezone(UTC).isoformat().replace("+00:00", "Z")
     response.headers["Cache-Control"] = "no-store"
-    return _user(made.user)
+    return shown(made.user)
 
 
-def _user(person: User) -> UserReply:
+def shown(person: User) -> UserReply:
+    """Show somebody to themselves."""
     return UserReply(
         user=UserView(
             id=person.id,
@@ -210,6 +213,8 @@ def _user(person: User) -> UserReply:
             display_name=person.display_name,
             role=person.role,
             language=person.language,
+            year_of_birth=person.year_of_birth,
+            consent_version=person.consent_version,
             has_password=person.password_hash is not None,
             created_at=person.created_at,
             delete_after=person.delete_after,

@@ -41,6 +41,7 @@ def live_key(session: Transaction, key_hash: bytes) -> tuple[ApiKey, User] | Non
         .where(
             ApiKey.key_hash == key_hash,
             User.disabled_at.is_(None),
+            User.delete_after.is_(None),  # nothing works in the name of who is leaving, until they come back
             ApiKey.revoked_at.is_(None),
             or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > database.now()),
         )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from sqlalchemy import delete, select, update
 
 from libs import database
 from libs.bus import Delivery
 from libs.contracts import events
 from services.catalog import queries
-from services.catalog.models import Media, Person
+from services.catalog.models import Like, Media, Person
 from services.catalog.operations.library import bury
 
 
@@ -32,6 +32,8 @@ def left(event: events.UserDeleted, delivery: Delivery) -> None:
             if media is not None:
                 bury(session, media, event.user_id)
                 session.flush()
+        liked = session.scalars(delete(Like).where(Like.user_id == event.user_id).returning(Like.media_id)).all()
+        session.execute(update(Media).where(Media.id.in_(liked)).values(likes=Media.likes - 1))
         person = session.get(Person, event.user_id)
         if person is not None:
             session.delete(person)
