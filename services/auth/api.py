@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Response
@@ -107,6 +107,26 @@ class UserReply(BaseModel):
     user: UserView | None
 
 
+class SecondFactor(BaseModel):
+    """What ``POST /v1/auth/sign-in/second`` wants. ``passkey_options`` is what a browser asks a passkey with."""
+
+    challenge: str
+    methods: list[Literal["totp", "passkey", "recovery"]]
+    passkey_options: dict[str, Any] | None
+
+
+class SignInReply(UserReply):
+    """The person who is signed in, or, with no person, the second factor that is still to be proved."""
+
+    second_factor: SecondFactor | None = None
+
+
+class MeReply(UserReply):
+    """The person who asks. ``second_factor_missing``: as an administrator they need one, and have no rights before."""
+
+    second_factor_missing: bool
+
+
 class ApiKeyView(BaseModel):
     """A key as its owner sees it afterwards: all but the key."""
 
@@ -144,9 +164,13 @@ def sign_up(wanted: SignUp, response: Response, caller: OptionalCaller, origin: 
 
 
 @router.post("/v1/auth/sign-in")
-def sign_in(given: SignIn, response: Response, caller: OptionalCaller, origin: From) -> UserReply:
-    """Sign in: a new session each time."""
-    return signed_in(accounts.sign_in(given.email, given.password, origin, ending=caller.session_id), response)
+def sign_in(given: SignIn, response: Response, caller: OptionalCaller, origin: From) -> SignInReply:
+    """Sign in: a new session each time. Whoever has a second factor is asked for it next."""
+    made = accounts.sign_in(given.email, given.password, origin, ending=caller.session_id)
+    if isinstance(made, accounts.Second):
+        response.headers["Cache-Control"] = "no-store"
+        return SignInReply(user=None, second_factor=SecondFactor.model_validate(made, from_attributes=True))
+    return SignInReply(user=signed_in(made, response).user)
 
 
 @router.post("/v1/auth/sign-out", status_code=204)
@@ -158,9 +182,10 @@ def sign_out(caller: Caller, origin: From) -> None:
 
 
 @router.get("/v1/auth/me")
-def me(caller: Caller) -> UserReply:
+def me(caller: Caller) -> MeReply:
     """Tell who asks."""
-    return shown(accounts.user(caller.user_id))
+    person, missing = accounts.me(caller)
+    return MeReply(user=shown(person).user, second_factor_missing=missing)
 
 
 @router.get("/v1/auth/api-keys")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NoReturn
+from typing import Any, ClassVar, NoReturn
 from uuid import UUID
 
 from sqlalchemy import and_, delete, func, or_, select
@@ -16,13 +16,27 @@ from libs.contracts.events import UserChanged
 from libs.web import Principal
 from libs.web.problems import Conflict, Forbidden, Malformed, Unauthenticated
 from services.auth import credentials, passwords, queries
-from services.auth.models import Platform, Role, Session, User
-from services.auth.operations import audit, codes, mailing, throttling
+from services.auth.models import Passkey, Platform, Role, Session, Totp, User
+from services.auth.operations import audit, challenges, codes, mailing, throttling
 from services.auth.operations.audit import Actor
 from services.auth.origin import NOWHERE, Origin
 from services.auth.settings import settings
 
-__all__ = ["SignUp", "SignedIn", "begin", "refuse_common", "require_recent", "rules", "sign_in", "sign_up", "user"]
+__all__ = [
+    "Answer",
+    "Second",
+    "SignUp",
+    "SignedIn",
+    "begin",
+    "factors_of",
+    "me",
+    "refuse_common",
+    "refuse_who_may_not",
+    "require_recent",
+    "rules",
+    "sign_in",
+    "sign_up",
+]
 
 WRONG = "The e-mail address or the password is wrong."
 SIGN_IN = "sign-in"  # what is throttled
@@ -45,6 +59,29 @@ class SignUp:
     password: str
     display_name: str | None = None
     invitation: str | None = None  # the token of one
+
+
+@dataclass(frozen=True)
+class Second:
+    """What is asked for after the right password.
+
+    The secret of the question, by what it may be answered, and what a browser asks a passkey with, where there is one.
+    """
+
+    PURPOSE: ClassVar[str] = "second-factor"
+
+    challenge: str
+    methods: tuple[str, ...]
+    passkey_options: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer to it."""
+
+    totp: str | None = None
+    recovery: str | None = None
+    passkey: dict[str, Any] | None = None
 
 
 def rules(session: Transaction) -> Platform:
@@ -93,8 +130,8 @@ def sign_up(wanted: SignUp, origin: Origin = NOWHERE, *, ending: UUID | None = N
         return begin(session, person, origin, ending=ending, by="sign-up")
 
 
-def sign_in(email: str, password: str, origin: Origin = NOWHERE, *, ending: UUID | None = None) -> SignedIn:
-    """Begin a session with a fresh token, ending the session ``ending``.
+def sign_in(email: str, password: str, origin: Origin = NOWHERE, *, ending: UUID | None = None) -> SignedIn | Second:
+    """Begin a session with a fresh token, ending the session ``ending``; or ask for the second factor of who has one.
 
     Raises Unauthenticated with the same words, after the same work, whether the account or the password is wrong, and
     TooManyRequests (before any work) where that happened too often.
@@ -111,12 +148,15 @@ def sign_in(email: str, password: str, origin: Origin = NOWHERE, *, ending: UUID
         person = session.get(User, known.id, with_for_update=True)
         if person is None or person.password_hash != stored:
             raise Unauthenticated(WRONG, code="wrong_credentials")
-        _refuse_who_may_not(session, person)
+        refuse_who_may_not(session, person)
         if renewed:
             person.password_hash = renewed
         if _role(email) == "admin":
             person.role = "admin"
         throttling.clear(session, SIGN_IN, email, origin.address)
+        methods = factors_of(session, person.id)
+        if methods:
+            return _ask_second(session, person, methods)
         return begin(session, person, origin, ending=ending)
 
 
@@ -173,13 +213,34 @@ def require_recent(session: Transaction, by: Principal) -> Session:
     return found
 
 
-def user(user_id: UUID) -> User:
-    """The person who asks. Raises Unauthenticated if the account is gone."""
+def me(by: Principal) -> tuple[User, bool]:
+    """The person who asks, and whether they lack the second factor that administrators need here.
+
+    Raises Unauthenticated if the account is gone.
+    """
     with database.transaction() as session:
-        person = session.get(User, user_id)
+        person = session.get(User, by.user_id)
         if person is None:
             raise Unauthenticated("This account no longer exists.")
-        return person
+        held = session.get(Session, by.session_id) if by.session_id is not None else None
+        weak = held is not None and not held.strong
+        return person, weak and person.role == "admin" and rules(session).admins_need_second_factor
+
+
+def factors_of(session: Transaction, user_id: UUID) -> tuple[str, ...]:
+    """By what somebody can be asked to prove themselves beside the password; empty where they have no second factor."""
+    totp = select(Totp).where(Totp.user_id == user_id, Totp.confirmed_at.is_not(None))
+    held = {"totp": totp, "passkey": select(Passkey).where(Passkey.user_id == user_id)}
+    found = [name for name, rows in held.items() if session.scalar(select(rows.exists()))]
+    return (*found, "recovery") if found else ()
+
+
+def refuse_who_may_not(session: Transaction, person: User) -> None:
+    """Raise Forbidden for whoever proved who they are and still may not come in: they are told why."""
+    if person.disabled_at is not None:
+        raise Forbidden("This account was disabled by an administrator.", code="account_disabled")
+    if person.email_verified_at is None and rules(session).verify_email:
+        raise Forbidden("Please confirm your e-mail address first: open the link in our mail.", code="email_unverified")
 
 
 def refuse_common(password: str) -> None:
@@ -201,12 +262,12 @@ def _refuse(known: User | None, email: str, origin: Origin) -> NoReturn:
     raise Unauthenticated(WRONG, code="wrong_credentials")
 
 
-def _refuse_who_may_not(session: Transaction, person: User) -> None:
-    """Raise Forbidden for whoever knows the password and still may not come in: they are told why."""
-    if person.disabled_at is not None:
-        raise Forbidden("This account was disabled by an administrator.", code="account_disabled")
-    if person.email_verified_at is None and rules(session).verify_email:
-        raise Forbidden("Please confirm your e-mail address first: open the link in our mail.", code="email_unverified")
+def _ask_second(session: Transaction, person: User, methods: tuple[str, ...]) -> Second:
+    from services.auth.operations import passkeys  # it begins sessions, too
+
+    options, facts = passkeys.question_for(session, person.id) if "passkey" in methods else (None, None)
+    secret = challenges.issue(session, Second.PURPOSE, {"passkey": facts} if facts else {}, user_id=person.id)
+    return Second(secret, methods, options)
 
 
 def _role(email: str) -> Role:

@@ -12,7 +12,7 @@ from libs import database
 from libs.contracts.identity import DELEGATE, Identity
 from services.auth import credentials, queries
 from services.auth.models import ApiKey, Membership, Session, User
-from services.auth.operations import sessions
+from services.auth.operations import accounts, sessions
 from services.auth.origin import NOWHERE, Origin
 from services.auth.settings import settings
 
@@ -44,7 +44,7 @@ def by_session(token: str, origin: Origin = NOWHERE) -> Identity | None:
         return Identity(
             user_id=person.id,
             session_id=signed_in.id,
-            scopes=(*SESSION_SCOPES, ADMIN) if person.role == ADMIN else SESSION_SCOPES,
+            scopes=(*SESSION_SCOPES, ADMIN) if _rules(session, signed_in, person) else SESSION_SCOPES,
             email=person.email,
             display_name=person.display_name,
             expires_at=signed_in.expires_at,
@@ -76,6 +76,11 @@ def by_api_key(text: str) -> Identity | None:
             groups=_groups(session, person.id),
             key_id=key.id,
         )
+
+
+def _rules(session: Transaction, signed_in: Session, person: User) -> bool:
+    """Whether somebody may act as an administrator in a session: by their role, and a second factor where that is asked."""
+    return person.role == ADMIN and (signed_in.strong or not accounts.rules(session).admins_need_second_factor)
 
 
 def _scopes(key: ApiKey, person: User) -> tuple[str, ...]:

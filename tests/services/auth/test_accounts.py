@@ -64,11 +64,11 @@ def test_the_story_of_an_account(auth: UnderTest) -> None:
     assert set(identity["scopes"]) == {"upload", "read", "write"}
     session = UUID(identity["session_id"])
     me = auth.call("GET", "/v1/auth/me", by=UUID(user["id"]))
-    assert me.json() == {"user": user}
+    assert me.json() == {"user": user, "second_factor_missing": False}
 
     again = sign_in(auth)
     assert again.status_code == 200
-    assert again.json() == {"user": user}
+    assert again.json() == {"user": user, "second_factor": None}
     assert again.headers["X-Session-Token"] != token
 
     out = auth.call("POST", "/v1/auth/sign-out", by=UUID(user["id"]), session_id=session)
