@@ -144,6 +144,7 @@ def _jobs(world: World) -> Iterable[str]:
     """Every job has ended; one that failed did so because what it worked on was deleted under it."""
     with world.database() as connection:
         deleted = {row[0] for row in connection.execute("SELECT media_id FROM catalog.tombstones")}
+        clips = {row[0] for row in connection.execute("SELECT id FROM render.clips")}
         for service in SERVICES:
             rows = connection.execute(
                 sql.SQL(
@@ -152,7 +153,10 @@ def _jobs(world: World) -> Iterable[str]:
                 ).format(sql.Identifier(service, "jobs"))
             ).fetchall()
             for row in rows:
-                gone = row[3] == "failed" and (row[1] in deleted or row[7] == "deleted")
+                # A clip that was ordered a moment before its recording was deleted: catalog buried the recording without
+                # ever having heard of the clip, and render dropped its row.
+                orphaned = row[7] == "original_gone" and row[1] not in clips
+                gone = row[3] == "failed" and (row[1] in deleted or row[7] == "deleted" or orphaned)
                 if not gone and row[0] not in world.reported:
                     world.reported.add(row[0])
                     yield f"{service}'s job {[str(value) for value in row]} has no good end"
