@@ -35,7 +35,8 @@ class Clock:
         if time.monotonic() < self._due:
             return
         self._due = time.monotonic() + EVERY
-        connection = session.connection()  # getting one may take long, and is not part of the way
+        connection = session.connection()
+        connection.execute(select(1))  # a connection, and BEGIN, take ways of their own
         begun, asked = time.time(), time.monotonic()
         theirs = float(connection.scalar(select(func.extract("epoch", func.clock_timestamp()))) or 0)
         taken = time.monotonic() - asked
