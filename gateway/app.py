@@ -40,6 +40,7 @@ def create(configuration: GatewaySettings | None = None) -> Starlette:
     """Make the gateway. ``app.state.stopping`` is the event that ends feeds, so that a shutdown need not wait for them."""
     chosen = configuration or settings()
     telemetry.configure("gateway", chosen.log_level)
+    telemetry.begin_probes("gateway", chosen.silences)
     version: str = tomllib.loads(_PROJECT.read_text())["project"]["version"]
     signer = Signer("gateway", chosen.service_key.get_secret_value())
     upstreams = Upstreams(chosen.service_urls, chosen.connect_timeout)

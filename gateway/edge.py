@@ -11,7 +11,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gateway import paths
 from gateway.failures import HeadersTooLarge
 from gateway.headers import secured, value_of
-from libs.telemetry import ERRORS, HTTP_REQUESTS, HTTP_SECONDS, correlated, log
+from libs.telemetry import DEPLOY_FAILURES, ERRORS, HTTP_REQUESTS, HTTP_SECONDS, correlated, log
+from libs.web.observe import count_probe
 from libs.web.problems import MEDIA_TYPE, BadRequest, Problem
 
 SERVICE = "gateway"
@@ -37,11 +38,14 @@ class Edge:
             return
         with correlated(value_of(scope["headers"], b"x-correlation-id")) as correlation_id:
             reply = _Reply(send, scope["path"], correlation_id, https=self._https, stopping=self._stopping)
-            started = time.perf_counter()
+            started, cut = time.perf_counter(), True  # cut: this process ends before the reply does
             try:
                 await self._answer(scope, receive, reply)
+                cut = False
             finally:
                 _record(scope, reply.status, time.perf_counter() - started)
+                if self._stopping.is_set() and (cut or reply.status >= 500) and not scope["path"].startswith("/health"):
+                    DEPLOY_FAILURES.labels(SERVICE).inc()
 
     async def _answer(self, scope: Scope, receive: Receive, reply: _Reply) -> None:
         try:
@@ -97,6 +101,7 @@ class _Reply:
 
 def _record(scope: Scope, status: int, seconds: float) -> None:
     """Count and log a request, by its route: a path may hold the key to a shared page."""
+    count_probe(SERVICE, scope["path"], status)
     route = scope.get("gateway.route", "other")
     HTTP_REQUESTS.labels(SERVICE, scope["method"], route, str(status or 499)).inc()
     HTTP_SECONDS.labels(SERVICE, route).observe(seconds)

@@ -13,7 +13,7 @@ import anyio
 import httpx
 from starlette.types import Message, Receive, Send
 
-from gateway.failures import ClientGone, Down, SlowBody
+from gateway.failures import BrokenReply, ClientGone, Down, SlowBody
 from gateway.headers import Headers
 from gateway.upstreams import FAILURES, Upstream
 from libs.telemetry import log
@@ -123,6 +123,7 @@ class Relay:
             )
         except Problem as failure:
             self._failure = failure
+            self._upstream.answered(failure.status)
             return
         try:
             await self._pass_back(response, send, shape)
@@ -134,12 +135,14 @@ class Relay:
     async def _pass_back(self, response: httpx.Response, send: Send, shape: Shape) -> None:
         headers = shape(response.status_code, response.headers.raw)
         self._begun = True
+        self._upstream.answered(response.status_code)
         await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
         try:
             async for chunk in response.aiter_raw():
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
         except httpx.TransportError as error:
             FAILURES.labels(self._upstream.name, "broke_off").inc()
+            self._upstream.answered(BrokenReply.status)
             log.warning("%s broke off its reply: %s", self._upstream.name, type(error).__name__)
             return
         await send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -14,7 +14,7 @@ from prometheus_client import Counter, Gauge
 from gateway.failures import BrokenReply, Down, Slow
 from gateway.headers import Headers
 from libs.patience import Breaker
-from libs.telemetry import correlation_id
+from libs.telemetry import DEPLOY_FAILURES, correlation_id
 from libs.web.problems import Problem
 
 FAILURES = Counter("gateway_upstream_failures", "Requests that a service did not answer.", ["upstream", "reason"])
@@ -23,6 +23,7 @@ OPEN = Gauge("gateway_breaker_open", "1 while a service is given a rest after fa
 # Well below the 75 s of libs.web: a connection must not be taken up again just as the service lets go of it.
 _KEEPALIVE = 20.0  # seconds
 _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
+_WAKE = 30.0  # seconds after the last reply of a process that was stopping in which failures are put down to that
 _FIRST_PAUSE, _PATIENCE = 0.05, 1.5  # seconds: of trying again where a service is being restarted
 
 
@@ -38,6 +39,8 @@ class Upstream:
         self._url = httpx.URL(url)
         self._connect_timeout = connect_timeout
         self._breaker = Breaker()
+        self._stopping_until = 0.0
+        DEPLOY_FAILURES.labels(name)
         self._pool = _pool(max_connections=512, max_keepalive_connections=32, keepalive_expiry=_KEEPALIVE)
         # A service may close a kept connection just as a request goes out. What only reads is asked for again then; a change
         # can't be, and goes over a connection of its own.
@@ -105,6 +108,11 @@ class Upstream:
         except ValueError:
             return response.status_code, None
 
+    def answered(self, status: int) -> None:
+        """Take note of what somebody got: an error while the service was being restarted is counted as the deploy's."""
+        if status >= 500 and time.monotonic() < self._stopping_until:
+            DEPLOY_FAILURES.labels(self.name).inc()
+
     async def close(self) -> None:
         """Close all connections."""
         for pool in (self._pool, self._changes, self._feeds):
@@ -129,6 +137,8 @@ class Upstream:
             raise self._failure("slow", Slow(self.name)) from error
         except httpx.TransportError as error:
             raise self._failure("broken", BrokenReply(self.name)) from error
+        # libs.web closes the connection with every answer of a process that is stopping, and with no other.
+        self._stopping_until = time.monotonic() + _WAKE if response.headers.get("connection") == "close" else 0.0
         self._breaker.succeeded()
         self._show()
         return response

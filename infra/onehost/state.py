@@ -54,6 +54,7 @@ class ProcessState:
     identity: Identity | None = None
     port: int | None = None
     restarts: int = 0
+    silences: int = 0  # times that it did not answer in time whether it lives; after three in a row it is killed
     why: str = ""  # it was last restarted, or failed
 
 

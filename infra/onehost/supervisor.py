@@ -18,12 +18,14 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 from infra.onehost import logs, restarts, spawn
+from infra.onehost.spawn import Program
 from infra.onehost.state import Identity, ProcessState, State
 from infra.onehost.topology import Process
 
@@ -298,6 +300,8 @@ class _Child:
                         silences = 0
                         continue
             silences += 1
+            self.state.silences += 1
+            self._changed()
             if silences >= MOST_SILENCES and self._alive() and self.state.identity.pid == pid:
                 silences = 0
                 print(f"{self.process.name} hangs and is killed", file=sys.stderr, flush=True)
@@ -342,13 +346,20 @@ class _Child:
         self._ended.clear()
         self._answers.clear()
         self.listen()
-        pid = spawn.spawn(self.process.name, self.process.program, self._log, listener=self._listener)
+        pid = spawn.spawn(self.process.name, self._program(), self._log, listener=self._listener)
         self.state.identity = Identity.of(pid)
         self._mark("starting")
         if self.process.ready is not None:
             await self._become_ready(pid)
         await self._ended.wait()
         _signal_group(pid, signal.SIGKILL)  # what it left in its group
+
+    def _program(self) -> Program:
+        """What to run: one that is watched learns how often it was silent, to tell it with its other measurements."""
+        program = self.process.program
+        if self.process.alive is None:
+            return program
+        return replace(program, env={**program.env, "CLIPSTEAD_SILENCES": str(self.state.silences)})
 
     async def _become_ready(self, pid: int) -> None:
         """Ask until it is ready or has ended. One that takes too long is killed, and so ends."""

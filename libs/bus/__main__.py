@@ -19,6 +19,7 @@ def main() -> None:
         sys.exit(__doc__)
     settings = ServiceSettings()
     telemetry.configure("relay", settings.log_level)
+    telemetry.begin_probes("relay", settings.silences)
     faults.arm(settings.environment)
     if settings.metrics_port:
         prometheus_client.start_http_server(settings.metrics_port, addr=settings.host)

@@ -20,6 +20,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.types import TypeEngine, Uuid
 
+from libs.database.clock import Clock
 from libs.database.watch import POOL_ERRORS, TCP, Watch
 from libs.patience import TryLater
 
@@ -69,6 +70,7 @@ class _Runtime:
 
     engine: Engine | None = None
     watch: Watch | None = None
+    clock = Clock()
     sessions: sessionmaker[Session] | None = None
 
 
@@ -113,7 +115,7 @@ def configure(url: str, *, pool: int = 10) -> None:
     def connect(_dialect: Any, _record: Any, arguments: Any, options: Any) -> Any:
         return watch.connection_class.connect(*arguments, **options)
 
-    _Runtime.engine, _Runtime.watch = engine, watch
+    _Runtime.engine, _Runtime.watch, _Runtime.clock = engine, watch, Clock()
     _Runtime.sessions = sessionmaker(engine, expire_on_commit=False)
 
 
@@ -146,6 +148,7 @@ def transaction() -> Iterator[Session]:
     try:
         watch.require()
         with sessions.begin() as session:
+            _Runtime.clock.compare(session)
             yield session
     except (OperationalError, InterfaceError, sqlalchemy.exc.TimeoutError, psycopg.OperationalError) as error:
         if not _is_gone(error):

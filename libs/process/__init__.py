@@ -26,6 +26,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
+from prometheus_client import Counter
+
 from libs.telemetry import correlation_id, log, redact
 
 __all__ = [
@@ -54,8 +56,11 @@ TASKS = 1024  # processes and threads of one child, where they can be counted by
 _QUERY = re.compile(
     r"(?P<keep>https?://[^\s?#\"'<>]+\?)[^\s\"'<>]+", re.IGNORECASE
 )  # where links carry their signatures
+_TOOL = re.compile(r"[A-Za-z_]*[A-Za-z]")  # of a program's name: without version and platform
 _PRIVATE = getattr(socket, "MSG_CMSG_CLOEXEC", 0)  # what we are handed is not for our other children
 OOM_SCORE = 500  # of 1000: taken before any service, after what the administrator marked with more
+
+STALLS = Counter("ffmpeg_stalls", "Children that were ended because they made no progress, by program.", ["tool"])
 
 
 class ChildError(Exception):
@@ -218,7 +223,9 @@ def run(
             )
         try:
             _pump(child, stdin, outputs, watch, lifeline)
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, ChildStalled):
+                STALLS.labels(_tool(argv)).inc()
             _end(child, lifeline)
             raise
         finally:
@@ -230,6 +237,14 @@ def run(
     if child.returncode != 0:
         raise ChildFailed(_ending(argv[0], child.returncode), status=child.returncode, stderr=outputs.stderr)
     return Finished(outputs.stdout, outputs.stderr, time.monotonic() - watch.started, lifeline.isolation)
+
+
+def _tool(argv: Sequence[str]) -> str:
+    """What a child is called in the measurements: ``ffmpeg`` whatever its build, ``probe_child`` for a module of ours."""
+    if list(argv[1:2]) == ["-m"]:
+        return argv[2].rpartition(".")[2]
+    found = _TOOL.match(Path(argv[0]).name)
+    return found[0] if found else "other"
 
 
 def _ending(program: str, status: int) -> str:

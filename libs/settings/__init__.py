@@ -58,6 +58,9 @@ class SharedSettings(BaseSettings):
         0.0  # seconds that a stopping process goes on accepting: for balancers
     )
     metrics_port: int = 0  # of a worker; 0: none
+    silences: Annotated[int, Field(ge=0)] = (
+        0  # times that this process, in earlier lives, did not answer its supervisor
+    )
     public_url: str = "http://localhost:3000"
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
     service_key: SecretStr = SecretStr("")  # this process's Ed25519 private key, PEM

@@ -15,6 +15,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from pythonjsonlogger.json import JsonFormatter
 
 __all__ = [
+    "DEPLOY_FAILURES",
     "DUPLICATES",
     "ENQUEUE_ERRORS",
     "ERRORS",
@@ -26,6 +27,8 @@ __all__ = [
     "JOB_RECOVERY",
     "JOB_SECONDS",
     "OUTBOX_AGE",
+    "PROBE_FAILURES",
+    "begin_probes",
     "configure",
     "correlated",
     "correlation_id",
@@ -55,6 +58,16 @@ JOB_RECOVERY = Histogram(
     buckets=(1, 2, 5, 10, 15, 20, 30, 60, 90, 180, 600),
 )
 DUPLICATES = Counter("job_duplicate_suppressed", "Events and results that came a second time, and had no effect.")
+PROBE_FAILURES = Counter(
+    "probe_failures",
+    "Times that a process was not well when it was asked: its own answers to ready, and live ones that did not come.",
+    ["service", "probe"],
+)
+DEPLOY_FAILURES = Counter(
+    "requests_failed_during_deploy",
+    "Requests that failed, or broke off, because a process of this service was stopping.",
+    ["service"],
+)
 ERRORS = Counter("errors", "Unexpected exceptions, by where they were caught.", ["service", "place"])
 
 _correlation: ContextVar[str] = ContextVar("correlation_id", default="")
@@ -67,6 +80,12 @@ _SECRETS = re.compile(
     r"[\"']?\s*[=:]\s*[\"']?|://[^:/@\s]*:))(?P<secret>(?!\{)[^\s\"'&/@,}]{4,})",
     re.IGNORECASE,
 )
+
+
+def begin_probes(service: str, silences: int) -> None:
+    """Let the counts begin. A process that hangs can't count that itself: its next life is told how often it was silent."""
+    PROBE_FAILURES.labels(service, "ready")
+    PROBE_FAILURES.labels(service, "live").inc(silences)
 
 
 def redact(text: str) -> str:

@@ -10,11 +10,12 @@ from typing import Any
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from libs.telemetry import HTTP_REQUESTS, HTTP_SECONDS, correlated, log
+from libs.telemetry import HTTP_REQUESTS, HTTP_SECONDS, PROBE_FAILURES, correlated, log
 
-__all__ = ["CORRELATION", "Observe", "template"]
+__all__ = ["CORRELATION", "Observe", "count_probe", "template"]
 
 CORRELATION = "X-Correlation-Id"
+PROBES = {"/health/live": "live", "/health/ready": "ready"}
 QUIET = ("/health", "/metrics")
 
 
@@ -24,8 +25,18 @@ def template(scope: MutableMapping[str, Any]) -> str:
     return str(getattr(route, "path", "unmatched"))
 
 
+def count_probe(service: str, path: str, status: int) -> None:
+    """Count an answer to somebody who asked whether this process is well, if it was no."""
+    if path in PROBES and status >= 400:
+        PROBE_FAILURES.labels(service, PROBES[path]).inc()
+
+
 class Observe:
-    """Wraps an ASGI app."""
+    """Wraps an ASGI app.
+
+    That the answers of a stopping process close their connections is also how the gateway knows what failed because of
+    that; it counts for all services, since it outlives them (``gateway.upstreams``).
+    """
 
     def __init__(self, app: ASGIApp, service: str, stopping: Event) -> None:
         """``stopping``: once it is set, answers ask the caller to come back over another connection."""
@@ -57,6 +68,7 @@ class Observe:
                 self._record(scope, status, time.perf_counter() - started)
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
+        count_probe(self._service, scope["path"], status)
         if scope["path"].startswith(QUIET):
             return
         route = template(scope)

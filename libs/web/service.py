@@ -69,6 +69,7 @@ class Service:
         """Set this process up as one of this service's: logs, database, storage, peers."""
         settings = self.settings()
         telemetry.configure(self.name, settings.log_level)
+        telemetry.begin_probes(self.name, settings.silences)
         faults.arm(settings.environment)
         if settings.database_url.get_secret_value():
             database.configure(settings.database_url.get_secret_value(), pool=settings.database_pool)

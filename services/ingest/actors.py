@@ -5,13 +5,14 @@ from __future__ import annotations
 from libs import bus, storage
 from libs.contracts import events
 from libs.web import idempotency
-from services.ingest.operations import checks, endings, imports, retention
+from services.ingest.operations import checks, endings, imports, retention, uploads
 
 __all__ = ["actors"]
 
 _SWEEP = 300.0  # seconds
 _IMPORTS = 5  # at a time, on all machines together: sites block who fetches more
 _TIDY = 3600.0
+_COUNT = 15.0
 
 actors = bus.Actors("ingest")
 
@@ -47,5 +48,6 @@ def drop_abandoned() -> None:
 
 
 actors.on(events.RetentionChanged)(retention.ruled)
+actors.every(_COUNT)(uploads.count_incomplete)
 actors.every(retention.EVERY)(retention.drop_originals)
 actors.every(idempotency.TIDY_EVERY)(idempotency.tidy)

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKey, Index, text
+from sqlalchemy import BigInteger, ForeignKey, Index, false, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from libs import database
@@ -48,6 +48,7 @@ class Recording(Base):
     state: Mapped[str]
     received: Mapped[int] = mapped_column(BigInteger, default=0)  # bytes that are durable on disk
     total: Mapped[int | None] = mapped_column(BigInteger)
+    under_way: Mapped[bool] = mapped_column(server_default=false())  # a request brings bytes, or broke off while it did
     object_key: Mapped[str | None]  # where its bytes go in the store; noted before they go there
     code: Mapped[str] = mapped_column(default="")  # why it was rejected
     detail: Mapped[str] = mapped_column(default="")

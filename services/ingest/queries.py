@@ -18,6 +18,7 @@ __all__ = [
     "expected_bytes",
     "expired",
     "in_progress",
+    "incomplete",
     "known_keys",
     "locked",
     "original",
@@ -66,6 +67,14 @@ def in_progress(session: Session, ids: Collection[UUID]) -> set[UUID]:
     """Tell which of these recordings still need their files on this disk."""
     states = [state.value for state in (*ARRIVING, State.CHECKING)]
     return set(session.scalars(select(Recording.id).where(Recording.id.in_(ids), Recording.state.in_(states))))
+
+
+def incomplete(session: Session, quiet: float) -> tuple[int, int]:
+    """Count the uploads that are not whole: those that moved within ``quiet`` seconds, and the others."""
+    moved = Recording.updated_at > database.now() - func.make_interval(0, 0, 0, 0, 0, 0, quiet)
+    counts = select(func.count().filter(moved), func.count().filter(~moved))
+    row = session.execute(counts.where(Recording.state == State.RECEIVING.value)).one()
+    return row[0], row[1]
 
 
 def clock(session: Session) -> datetime:

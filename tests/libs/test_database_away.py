@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -10,11 +13,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from prometheus_client import REGISTRY
 from sqlalchemy import text
 
 from libs import database
 from libs.database import DatabaseUnavailable
-from tests.factories.faultproxy import Blackhole, Clear, Cut, FaultProxy, Reset
+from libs.faults import VARIABLE, clock_of
+from tests.factories.faultproxy import Blackhole, Clear, Cut, FaultProxy, Latency, Reset
 from tests.factories.victims import PASSWORD, Victim, postgres_victim
 
 PROMPT = 1.9  # seconds: what is left of two after HTTP had its share
@@ -167,3 +172,42 @@ def test_asking_nobody_leaves_no_thread_behind(proxy: FaultProxy) -> None:
     seconds_until_refused()
     database.dispose()
     assert not [thread for thread in threading.enumerate() if thread.name == "pulse"]
+
+
+def clock_offset() -> float:
+    return REGISTRY.get_sample_value("clock_offset_seconds") or 0.0
+
+
+def test_a_right_clock_shows_no_offset_however_long_the_way_is(proxy: FaultProxy) -> None:
+    ask()
+    assert abs(clock_offset()) < 0.1  # on one machine both are the same clock
+    url = f"postgresql://postgres:{PASSWORD}@127.0.0.1:{proxy.port}/postgres"
+    database.configure(url)
+    proxy.fault = Latency(0.15)
+    ask()
+    assert abs(clock_offset()) < 0.1
+
+
+@pytest.mark.parametrize("wrong", [600.0, -600.0])
+def test_a_process_whose_clock_is_wrong_tells_by_how_much(victim: Victim, tmp_path: Path, wrong: float) -> None:
+    clock_of(tmp_path / "orders").write_text(str(wrong))
+    script = """
+import os, sys
+from prometheus_client import REGISTRY
+from libs import database, faults
+from sqlalchemy import text
+faults.arm("development")
+database.configure(sys.argv[1])
+assert REGISTRY.get_sample_value("clock_offset_seconds") != 0, "it was not compared yet"
+with database.transaction() as session:
+    session.execute(text("SELECT 1"))
+print(REGISTRY.get_sample_value("clock_offset_seconds"))
+"""
+    told = subprocess.run(
+        [sys.executable, "-c", script, f"postgresql://postgres:{PASSWORD}@127.0.0.1:{victim.server.port}/postgres"],
+        env=os.environ | {VARIABLE: str(tmp_path / "orders")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert abs(float(told.stdout) - wrong) < 1.0

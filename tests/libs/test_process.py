@@ -21,6 +21,7 @@ from typing import Any
 import imageio_ffmpeg
 import psutil
 import pytest
+from prometheus_client import REGISTRY
 
 from libs import process
 
@@ -64,6 +65,39 @@ def test_silence_and_slowness_are_told_apart() -> None:
     chatty = "import time\nwhile True:\n print('.', flush=True)\n time.sleep(0.05)"
     with pytest.raises(process.ChildDeadline):
         process.run([*PYTHON, chatty], deadline=1, stall=0.9)
+
+
+def stalls(tool: str) -> float:
+    return REGISTRY.get_sample_value("ffmpeg_stalls_total", {"tool": tool}) or 0.0
+
+
+def test_an_ffmpeg_that_hangs_is_counted_by_its_name(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")  # nobody ever writes to it
+    before = stalls("ffmpeg")
+    command = [
+        imageio_ffmpeg.get_ffmpeg_exe(),
+        "-v",
+        "error",
+        "-nostdin",
+        "-i",
+        str(tmp_path / "fifo"),
+        "-f",
+        "null",
+        "-",
+    ]
+    with pytest.raises(process.ChildStalled):
+        process.run(command, deadline=20, stall=1)
+    assert stalls("ffmpeg") == before + 1
+
+
+def test_what_ends_or_is_cancelled_is_no_stall() -> None:
+    before = stalls("true") + stalls("sleep")
+    process.run(["true"], deadline=10)
+    with pytest.raises(process.ChildCancelled):
+        process.run(["sleep", "30"], deadline=20, cancelled=lambda: True)
+    with pytest.raises(process.ChildDeadline):
+        process.run(["sleep", "30"], deadline=1)
+    assert stalls("true") + stalls("sleep") == before
 
 
 def test_cancel_ends_grandchildren_that_ignore_sigterm() -> None:
@@ -466,6 +500,7 @@ def test_module_child_tells_results_refusals_and_noise(tmp_path: Path) -> None:
     assert "noise of a library" in caught.value.stderr
     with pytest.raises(process.ChildStalled):
         process.run_module("toy_child", {"n": 1, "bad": False, "stuck": True}, deadline=20, stall=1, env=env)
+    assert stalls("toy_child") == 1
 
 
 STARTS = re.compile(

@@ -204,14 +204,21 @@ def _stored_sha256(place: Place, media_id: str) -> str:
 
 
 def test_a_process_that_hangs_is_killed_and_comes_back(restarted: Platform) -> None:
+    def entry() -> dict[str, Any]:
+        found: dict[str, Any] = next(entry for entry in restarted.status()["processes"] if entry["name"] == "highlight")
+        return found
+
     def identity() -> object:
-        return next(entry["identity"] for entry in restarted.status()["processes"] if entry["name"] == "highlight")
+        return entry()["identity"]
 
     before = identity()
     restarted.process("highlight").suspend()
     wait_until(lambda: identity() != before, 60, lambda: "it still hangs")
     person = restarted.person()
     wait_until(lambda: person.http.get(f"/api/v1/media/{person_id(person)}/moments").status_code == 404, 30)
+    assert entry()["silences"] >= 3
+    told = httpx.get(f"http://127.0.0.1:{entry()['port']}/metrics", trust_env=False).text
+    assert f'probe_failures_total{{probe="live",service="highlight"}} {entry()["silences"]}.0' in told
 
 
 def person_id(person: Person) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
+from prometheus_client import Counter
 from sqlalchemy.orm import Session
 
 from libs import bus, database, disk
@@ -30,6 +31,10 @@ __all__ = ["ATTEMPTS", "Import", "cancel", "create", "fetch_failed", "fetch_reco
 
 ATTEMPTS = 3
 _TELL_EVERY = 1.0  # seconds
+
+FAILURES = Counter(
+    "import_failures", "Imports that ended without a recording, by the code that the person got.", ["reason"]
+)
 
 
 @dataclass(frozen=True)
@@ -148,6 +153,7 @@ def fetch_failed(session: Session, job: Job, problem: JobFailed) -> None:
     recording = queries.locked(session, job.subject)
     if recording is not None and recording.standing is State.IMPORTING:
         intake.reject(session, recording, problem.code, problem.detail)
+        FAILURES.labels(problem.code).inc()
 
 
 def _policy(cap: int) -> Policy:
@@ -186,9 +192,12 @@ def _teller(lease: Lease) -> Callable[[int, int | None], None]:
 def _give_up(lease: Lease, refusal: Refused) -> None:
     with database.transaction() as session:
         recording = queries.locked(session, lease.subject)
-        if recording is not None and recording.standing is State.IMPORTING:
+        wanted = recording is not None and recording.standing is State.IMPORTING
+        if recording is not None and wanted:
             intake.reject(session, recording, refusal.code, refusal.detail)
         lease.finish(session, last_words=refusal.stderr)
+    if wanted:
+        FAILURES.labels(refusal.code).inc()
     parts.remove(lease.subject)
 
 

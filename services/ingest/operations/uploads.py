@@ -11,6 +11,7 @@ from uuid import UUID
 
 import anyio
 import anyio.to_thread
+from prometheus_client import Counter, Gauge
 from sqlalchemy.orm import Session
 
 from libs import bus, database
@@ -25,10 +26,19 @@ from services.ingest.operations import intake
 from services.ingest.settings import settings
 from services.ingest.states import State
 
-__all__ = ["NewUpload", "Upload", "check_size", "create", "look", "receive", "withdraw"]
+__all__ = ["NewUpload", "Upload", "check_size", "count_incomplete", "create", "look", "receive", "withdraw"]
 
 _BATCH = 1 << 20  # bytes gathered before they are written
 _SETTLE_EVERY = 1.0  # seconds after which bytes and offset are made durable while a request goes on
+_QUIET = 60.0  # seconds without a byte after which an upload counts as quiet
+
+INCOMPLETE = Gauge(
+    "uploads_incomplete", "Uploads that are not whole, by whether they came on in the last minute.", ["standing"]
+)
+RESUMED = Counter(
+    "upload_resume",
+    "Requests that took an upload up again, beyond its first byte, after one that did not come to its end.",
+)
 
 
 @dataclass(frozen=True)
@@ -145,6 +155,14 @@ def withdraw(owner: UUID, media_id: UUID) -> None:
     intake.withdraw(media_id, "upload")
 
 
+def count_incomplete() -> None:
+    """Periodic: measure how many uploads are on their way, and how many of them stopped coming."""
+    with database.transaction() as session:
+        coming, quiet = queries.incomplete(session, _QUIET)
+    INCOMPLETE.labels("coming").set(coming)
+    INCOMPLETE.labels("quiet").set(quiet)
+
+
 async def _lively(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """Pass chunks on until there are no more, or none came for too long: a dead client must not keep its hold."""
     while True:
@@ -164,12 +182,17 @@ def _begin(upload: Upload, offset: int) -> _Arrival:
         with database.transaction() as session:
             recording = _receiving(session, upload.id)
             recording.received = due = min(recording.received, part.size)
+            resumed = recording.under_way and offset == due > 0
+            if offset == due:
+                recording.under_way = True
         if offset != due:
             raise _elsewhere(due)
         part.cut(due)
     except BaseException:
         part.release()
         raise
+    if resumed:
+        RESUMED.inc()
     return _Arrival(part, upload, due)
 
 
@@ -197,10 +220,15 @@ class _Arrival:
         self._batch: list[bytes] = []
         self._gathered = 0
         self._settled_at = time.monotonic()
+        self._whole = False  # the request came to its end
         self._ended: Upload | None = None  # the upload, once its last byte is settled
 
     async def take(self, chunk: bytes) -> None:
-        """Gather, write and settle in turn, off the event loop. Raises TooLarge for bytes beyond the announced length."""
+        """Gather, write and settle in turn, off the event loop. Raises TooLarge for bytes beyond the announced length.
+
+        An empty chunk is the end of a request, which one that broke off does not have.
+        """
+        self._whole = not chunk
         room = self._upload.length - self._written - self._gathered
         if len(chunk) > room:
             raise TooLarge(f"The upload was announced with {self._upload.length} bytes; these are more.")
@@ -243,6 +271,8 @@ class _Arrival:
                 recording.received = self._written
                 recording.expires_at = database.now() + timedelta(seconds=settings().upload_lifetime)
                 intake.progressed(session, recording, at_once=complete)
+            if complete or self._whole:
+                recording.under_way = False
             if complete:
                 recording.become(State.CHECKING)
                 bus.enqueue(session, kind="probe", subject=recording.id, owner=recording.owner_id)

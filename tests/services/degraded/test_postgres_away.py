@@ -15,6 +15,7 @@ from uuid import UUID
 
 import httpx
 import pytest
+from prometheus_client import REGISTRY
 
 from gateway.app import create
 from gateway.settings import GatewaySettings
@@ -151,8 +152,11 @@ def test_every_route_says_so_in_time_and_is_back_soon(
         if place[1] != "HEAD":
             assert reply.headers["content-type"] == "application/problem+json", place
             assert reply.json()["code"] == "unavailable", place
+    before = REGISTRY.get_sample_value("probe_failures_total", {"service": name, "probe": "ready"})
     assert service.call("GET", "/health/ready").status_code == 503
     assert service.call("GET", "/health/live").status_code == 200
+    assert before is not None  # Prometheus has seen it at 0
+    assert REGISTRY.get_sample_value("probe_failures_total", {"service": name, "probe": "ready"}) == before + 1
 
     proxy.fault = Clear()
     until = time.monotonic() + RECOVERY

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
 import psutil
 import pytest
+from prometheus_client import REGISTRY
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
 
+from gateway.app import create
 from infra.onehost.servers import Valkey, free_port
-from tests.factories.services import Keys
-from tests.services.gateway.conftest import SECRET
+from libs.web.observe import Observe
+from tests.factories.services import Keys, served
+from tests.services.gateway.conftest import SECRET, settings
 from tests.services.gateway.services import CHUNK, Auth, Service
 from tests.services.gateway.waiting import wait_until
 
@@ -147,3 +155,92 @@ def test_a_stop_lets_requests_finish_and_ends_feeds(begin: Callable[[], Running]
     slow.join(10)
     assert finished == [200]
     assert stopped.process.wait(10) in (0, -signal.SIGTERM)
+
+
+def told(name: str, **labels: str) -> float:
+    return REGISTRY.get_sample_value(name, labels) or 0.0
+
+
+class Deployed:
+    """A catalog that may be about to stop, as ``libs.web`` has it, and that answers what it is told to."""
+
+    def __init__(self) -> None:
+        self.stopping = asyncio.Event()
+        self.status = 200
+        app = Starlette(routes=[Route("/v1/library/torn", self.tear), Route("/{path:path}", self.answer)])
+        self.app = Observe(app, "catalog", self.stopping)
+
+    async def answer(self, _: Request) -> Response:
+        return Response(status_code=self.status)
+
+    async def tear(self, _: Request) -> Response:
+        async def half() -> AsyncIterator[bytes]:
+            yield CHUNK
+            raise ConnectionResetError("it was killed before it was done")
+
+        return StreamingResponse(half(), headers={"Content-Length": str(2 * len(CHUNK))})
+
+
+def test_what_fails_while_a_service_stops_is_counted_as_the_deploys(
+    running: dict[str, Service], valkey: Valkey, keys: Keys
+) -> None:
+    def failed() -> float:
+        return told("requests_failed_during_deploy_total", service="catalog") - before
+
+    before, old = told("requests_failed_during_deploy_total", service="catalog"), Deployed()
+    with ExitStack() as stack:
+        catalog = stack.enter_context(ExitStack())
+        urls = {name: service.url for name, service in running.items()} | {
+            "catalog": catalog.enter_context(served(old.app))
+        }
+        address = stack.enter_context(served(create(settings(running, valkey, keys, service_urls=urls))))
+        client = stack.enter_context(httpx.Client(base_url=address, trust_env=False, timeout=20, headers=KEY))
+        old.status = 503
+        assert client.get("/api/v1/library").status_code == 503
+        assert failed() == 0  # that was no deploy
+
+        old.stopping.set()
+        assert client.get("/api/v1/library").status_code == 503
+        assert failed() == 1
+        old.status = 200
+        assert client.get("/api/v1/library").status_code == 200
+        assert failed() == 1
+        with pytest.raises(httpx.RemoteProtocolError):
+            client.get("/api/v1/library/torn")
+        assert failed() == 2
+
+        catalog.close()
+        assert client.get("/api/v1/library").status_code == 503  # it is gone, and no other has come
+        assert failed() == 3
+
+
+def test_what_a_stopping_gateway_breaks_off_is_counted(
+    services: dict[str, Service], valkey: Valkey, keys: Keys
+) -> None:
+    before, outcome = told("requests_failed_during_deploy_total", service="gateway"), []
+
+    def ask(address: str) -> None:
+        try:
+            outcome.append(httpx.get(f"{address}/api/v1/library/slow", headers=KEY, trust_env=False, timeout=20))
+        except httpx.TransportError as error:
+            outcome.append(error)
+
+    with served(create(settings(services, valkey, keys))) as address:
+        slow = threading.Thread(target=ask, args=(address,))
+        slow.start()
+        wait_until(lambda: any(seen.target == "/v1/library/slow" for seen in services["catalog"].seen))
+    slow.join(10)
+    assert isinstance(outcome[0], httpx.TransportError) or outcome[0].status_code >= 500
+    assert told("requests_failed_during_deploy_total", service="gateway") == before + 1
+
+
+def test_a_gateway_that_is_not_ready_counts_that(running: dict[str, Service], valkey: Valkey, keys: Keys) -> None:
+    app = create(settings(running, valkey, keys))
+    with served(app) as address:
+        before = told("probe_failures_total", service="gateway", probe="ready")
+        assert httpx.get(f"{address}/health/ready", trust_env=False).status_code == 200
+        assert told("probe_failures_total", service="gateway", probe="ready") == before
+        app.state.stopping.set()
+        assert httpx.get(f"{address}/health/ready", trust_env=False).status_code == 503
+        assert httpx.get(f"{address}/health/live", trust_env=False).status_code == 200
+    assert told("probe_failures_total", service="gateway", probe="ready") == before + 1

@@ -299,7 +299,11 @@ def test_every_alert_fires_and_clears_in_a_test_and_has_a_paragraph_on_what_to_d
 
 
 def test_the_dashboard_and_the_alerts_ask_for_measurements_that_exist() -> None:
-    sources = [path.read_text() for pattern in ("libs/**/*.py", "gateway/*.py") for path in ROOT.glob(pattern)]
+    sources = [
+        path.read_text()
+        for pattern in ("libs/**/*.py", "gateway/*.py", "services/**/*.py")
+        for path in ROOT.glob(pattern)
+    ]
     known = set(re.findall(r'(?:Counter|Gauge|Histogram)\(\s*"(\w+)"', "\n".join(sources)))
     asked = (ROOT / "monitoring/alerts/clipstead.rules.yml").read_text()
     asked += (ROOT / "monitoring/dashboards/clipstead.json").read_text()

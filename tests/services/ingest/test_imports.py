@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+from prometheus_client import REGISTRY
 
 from libs.contracts import events
 from libs.database import new_id
@@ -43,6 +44,10 @@ def ask(ingest: UnderTest, url: str, **more: object) -> httpx.Response:
 def look(ingest: UnderTest, reply: httpx.Response) -> dict[str, object]:
     found: dict[str, object] = ingest.call("GET", f"/v1/imports/{reply.json()['id']}", by=ME).json()
     return found
+
+
+def failures(reason: str) -> float:
+    return REGISTRY.get_sample_value("import_failures_total", {"reason": reason}) or 0.0
 
 
 def test_an_import_from_url_to_original(ingest: UnderTest, server: Origin, video: Path) -> None:
@@ -104,8 +109,10 @@ def test_urls_that_can_be_judged_at_once(ingest: UnderTest, url: str, code: str)
 def test_imports_that_fail_say_why(ingest: UnderTest, server: Origin, path: str, code: str) -> None:
     server.redirects["/away.mp4"] = "http://169.254.169.254/x.mp4"
     server.files["/text.mp4"] = (b"#EXTM3U\nhttp://127.0.0.1:18080/x\n" * 100, "video/mp4")
+    before = failures(code)
     reply = ask(ingest, server.url(path))
     ingest.do_jobs()
+    assert failures(code) == before + (code.startswith("import"))
     view = look(ingest, reply)
     assert view["status"] == "rejected"
     assert isinstance(view["problem"], dict)
@@ -119,6 +126,7 @@ def test_imports_that_fail_say_why(ingest: UnderTest, server: Origin, path: str,
 def test_a_busy_site_is_tried_again_and_then_given_up(ingest: UnderTest, server: Origin, video: Path) -> None:
     url = server.serve("/busy.mp4", video)
     server.failing["/busy.mp4"] = 100
+    before = failures("import_failed")
     reply = ask(ingest, url)
     ingest.do_jobs()
     assert look(ingest, reply)["status"] == "importing"
@@ -126,6 +134,8 @@ def test_a_busy_site_is_tried_again_and_then_given_up(ingest: UnderTest, server:
     ingest.execute("UPDATE jobs SET run_after = now()")
     ingest.do_jobs()
     assert look(ingest, reply)["status"] == "received"
+
+    assert failures("import_failed") == before  # what went well in the end is none
 
     server.failing["/busy.mp4"] = 1000
     second = ask(ingest, url)
@@ -135,6 +145,7 @@ def test_a_busy_site_is_tried_again_and_then_given_up(ingest: UnderTest, server:
     problem = look(ingest, second)["problem"]
     assert isinstance(problem, dict)
     assert problem["code"] == "import_failed"
+    assert failures("import_failed") == before + 1
 
 
 def test_a_worker_that_was_paused_past_its_lease_changes_nothing(
@@ -196,6 +207,7 @@ def test_cancelling_a_running_import(ingest: UnderTest, server: Origin) -> None:
     worker.join(20)
     assert not worker.is_alive()
     assert look(ingest, reply)["status"] == "cancelled"
+    assert failures("import_cancelled") == failures("cancelled") == 0
     assert ingest.rows("SELECT state FROM jobs") == [("cancelled",)]
     [rejected] = ingest.told(events.MediaRejected)
     assert isinstance(rejected, events.MediaRejected)

@@ -18,6 +18,7 @@ from uuid import UUID
 
 import httpx
 import pytest
+from prometheus_client import REGISTRY
 
 from infra.onehost.servers import free_port
 from libs import storage
@@ -79,8 +80,12 @@ def media_id(path: str) -> UUID:
     return UUID(path.rpartition("/")[2])
 
 
+def resumed() -> float:
+    return REGISTRY.get_sample_value("upload_resume_total") or 0.0
+
+
 def test_an_upload_from_announcement_to_original(ingest: UnderTest, video: Path) -> None:
-    data = video.read_bytes()
+    data, before = video.read_bytes(), resumed()
     wishes = json.dumps({"count": 2, "preset": "reels"})
     path = announce(ingest, len(data), title="My talk", wishes=wishes)
     first = head(ingest, path)
@@ -99,6 +104,7 @@ def test_an_upload_from_announcement_to_original(ingest: UnderTest, video: Path)
     assert patch(ingest, path, half, data[half:]).headers["Upload-Offset"] == str(len(data))
     assert offset(ingest, path) == len(data)
     assert patch(ingest, path, len(data), b"").status_code == 204  # the last reply got lost: asking again is fine
+    assert resumed() == before  # pieces that each came whole are no break
 
     assert ingest.do_jobs() == 1
     [received] = ingest.told(events.MediaReceived)
@@ -137,7 +143,7 @@ def test_creation_with_upload(ingest: UnderTest, video: Path) -> None:
 
 
 def test_a_cut_upload_goes_on_from_another_connection(ingest: UnderTest, large: Path) -> None:
-    data = large.read_bytes()
+    data, before = large.read_bytes(), resumed()
     path = announce(ingest, len(data))
     arrived = 3_000_000
     with raw_patch(ingest, path, 0, len(data)) as line:
@@ -149,7 +155,10 @@ def test_a_cut_upload_goes_on_from_another_connection(ingest: UnderTest, large: 
     assert 0 < kept <= arrived
     with httpx.Client(base_url=ingest.url, trust_env=False, timeout=30) as another:
         headers = ingest.call.headers(ME) | TUS | BODY | {"Upload-Offset": str(kept)}
-        assert another.patch(path, headers=headers, content=data[kept:]).status_code == 204
+        assert another.patch(path, headers=headers, content=data[kept : kept + 1000]).status_code == 204
+        headers["Upload-Offset"] = str(kept + 1000)
+        assert another.patch(path, headers=headers, content=data[kept + 1000 :]).status_code == 204
+    assert resumed() == before + 1  # the piece after that only followed
     ingest.do_jobs()
     [received] = ingest.told(events.MediaReceived)
     assert isinstance(received, events.MediaReceived)
@@ -167,7 +176,7 @@ def raw_patch(ingest: UnderTest, path: str, at: int, length: int, by: UUID = ME)
 
 
 def test_one_request_at_a_time(ingest: UnderTest, large: Path) -> None:
-    data = large.read_bytes()
+    data, before = large.read_bytes(), resumed()
     path = announce(ingest, len(data))
     with raw_patch(ingest, path, 0, len(data)) as line:
         line.sendall(data[:100_000])
@@ -178,6 +187,7 @@ def test_one_request_at_a_time(ingest: UnderTest, large: Path) -> None:
         # A client that falls silent without closing loses its hold.
         eventually(lambda: patch(ingest, path, 100_000, b"").status_code == 204)
     assert offset(ingest, path) == 100_000
+    assert resumed() == before + 1
 
 
 def test_many_at_once_write_each_byte_once(ingest: UnderTest, large: Path) -> None:
@@ -344,6 +354,28 @@ def test_abandoned_uploads_expire(ingest: UnderTest) -> None:
     assert isinstance(rejected, events.MediaRejected)
     assert rejected.code == "upload_expired"
     assert not stray.exists()
+
+
+def test_what_is_not_whole_is_measured(ingest: UnderTest) -> None:
+    [look] = [task for task in ingest.module.service.actors.periodic if task.name == "count_incomplete"]
+
+    def incomplete() -> tuple[float | None, float | None]:
+        look.run()
+        coming, quiet = (
+            REGISTRY.get_sample_value("uploads_incomplete", {"standing": standing}) for standing in ("coming", "quiet")
+        )
+        return coming, quiet
+
+    assert incomplete() == (0, 0)
+    paths = [announce(ingest, 1000) for _ in range(3)]
+    assert incomplete() == (3, 0)
+    ingest.execute("UPDATE recordings SET updated_at = now() - interval '61 seconds'")
+    assert incomplete() == (0, 3)
+    assert patch(ingest, paths[0], 0, bytes(10)).status_code == 204
+    assert incomplete() == (1, 2)
+    assert patch(ingest, paths[0], 10, bytes(990)).status_code == 204
+    assert ingest.call("DELETE", paths[1], by=ME, headers=TUS).status_code == 204
+    assert incomplete() == (0, 1)
 
 
 def test_deleting_removes_bytes_and_rows(ingest: UnderTest, video: Path) -> None:

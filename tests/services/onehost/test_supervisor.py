@@ -133,6 +133,19 @@ def test_what_is_killed_comes_back(toy: Callable[..., Toy]) -> None:
     assert running.entry("store").restarts == 0
 
 
+def test_what_hangs_is_killed_and_its_next_life_is_told_of_the_silence(toy: Callable[..., Toy]) -> None:
+    running = toy("watched").until_ready()
+    before = running.entry("front")
+    assert before.identity is not None
+    assert psutil.Process(before.identity.pid).environ()["CLIPSTEAD_SILENCES"] == "0"
+    os.kill(before.identity.pid, signal.SIGSTOP)
+    wait_for(lambda: running.entry("front").restarts == 1 and running.entry("front").state == "ready")
+    after = running.entry("front")
+    assert after.identity is not None
+    assert (after.silences, after.why) == (3, "it was ended by SIGKILL")
+    assert psutil.Process(after.identity.pid).environ()["CLIPSTEAD_SILENCES"] == "3"
+
+
 def test_what_is_optional_gets_one_try_and_holds_up_nobody(toy: Callable[..., Toy]) -> None:
     running = toy("optional").until_ready()
     wait_for(lambda: running.entry("extra").state == "failed")

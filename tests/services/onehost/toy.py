@@ -37,6 +37,8 @@ def topology(case: str, home: Path, base: int) -> list[Process]:
     match case:
         case "plain":
             return [store, once, front]
+        case "watched":
+            return [store, once, server(home, "front", base + 1, needs=("store",), alive=answers_http(base + 1, "/"))]
         case "stubborn":
             return [
                 store,
