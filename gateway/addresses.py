@@ -21,6 +21,7 @@ class Client:
     address: IPv4Address | IPv6Address
     scheme: str
     host: str
+    device: str = ""  # its User-Agent
 
     @property
     def bucket(self) -> str:
@@ -34,13 +35,13 @@ def client_of(scope: Scope, trusted: Sequence[Network]) -> Client:
     """Find the client. Of X-Forwarded-For, the last address that no trusted proxy has, since anyone can write the first."""
     peer = _parsed((scope.get("client") or ("", 0))[0])
     headers = scope["headers"]
-    host = value_of(headers, b"host") or ""
+    host, device = value_of(headers, b"host") or "", value_of(headers, b"user-agent") or ""
     if not _within(peer, trusted):
-        return Client(peer, scope["scheme"], host)
+        return Client(peer, scope["scheme"], host, device)
     hops = [_parsed(hop) for value in values_of(headers, b"x-forwarded-for") for hop in value.split(",")]
     address = next((hop for hop in reversed(hops) if not _within(hop, trusted)), peer)
     scheme = value_of(headers, b"x-forwarded-proto")
-    return Client(address, scheme if scheme in ("http", "https") else scope["scheme"], host)
+    return Client(address, scheme if scheme in ("http", "https") else scope["scheme"], host, device)
 
 
 def _within(address: IPv4Address | IPv6Address, networks: Sequence[Network]) -> bool:

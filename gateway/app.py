@@ -19,16 +19,18 @@ from gateway.csrf import Guard
 from gateway.dispatch import Dispatch
 from gateway.door import Door
 from gateway.edge import Edge
+from gateway.forgetting import Forgetting
 from gateway.limits import Limits
 from gateway.openapi import Documents
 from gateway.own import Own
 from gateway.routes import Table
-from gateway.sessions import Cookie, Sessions
+from gateway.sessions import Cookie, Credential, Sessions
 from gateway.settings import GatewaySettings, settings
 from gateway.static import WebApp
 from gateway.system import System
 from gateway.upstreams import Upstreams
 from libs import telemetry
+from libs.telemetry import log
 from libs.web.tokens import Signer
 
 __all__ = ["create", "settings"]
@@ -43,32 +45,50 @@ def create(configuration: GatewaySettings | None = None) -> Starlette:
     telemetry.begin_probes("gateway", chosen.silences)
     version: str = tomllib.loads(_PROJECT.read_text())["project"]["version"]
     signer = Signer("gateway", chosen.service_key.get_secret_value())
-    upstreams = Upstreams(chosen.service_urls, chosen.connect_timeout)
-    documents = Documents(upstreams, signer.sign, version)
+    upstreams = Upstreams(chosen.service_urls, chosen.connect_timeout, signer)
+    documents = Documents(upstreams, version)
     door = Door(
-        sessions=Sessions(upstreams, signer.sign, ttl=chosen.identity_ttl, size=chosen.identity_cache),
+        sessions=Sessions(upstreams, ttl=chosen.identity_ttl, size=chosen.identity_cache),
         guard=Guard(chosen.csrf_secret.get_secret_value(), chosen.public_url, chosen.trusted_origins),
         limits=Limits(chosen.redis_url.get_secret_value(), chosen.rates()),
         cookie=Cookie(secure=chosen.https),
+        otherwise=_signed_in_always(chosen.dev_auto_login_user_email),
     )
-    own = Own(door.guard, System(upstreams, signer.sign, documents, version), documents)
+    forgetting = Forgetting(chosen.redis_url.get_secret_value(), door.sessions)
+    own = Own(door.guard, System(upstreams, documents, version), documents)
     stopping = asyncio.Event()
     dispatch = Dispatch(Table(), door, upstreams, signer, own.handlers(), WebApp(chosen.web_dist), chosen, stopping)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        listening = asyncio.create_task(forgetting.run())
         with _metrics(chosen):
             yield
+        listening.cancel()
+        await asyncio.wait([listening])
         await door.limits.close()
         await upstreams.close()
 
     app = Starlette(
         routes=[Route("/health/live", _healthy), Route("/health/ready", _ready), Mount("/", dispatch)],
-        middleware=[Middleware(Edge, https=chosen.https, stopping=stopping)],
+        middleware=[
+            Middleware(Edge, https=chosen.https, dev_login=chosen.dev_auto_login_user_email, stopping=stopping)
+        ],
         lifespan=lifespan,
     )
     app.state.stopping = stopping
+    app.state.forgetting = forgetting
     return app
+
+
+def _signed_in_always(email: str) -> Credential | None:
+    """The person whom a developer wants to be without signing in."""
+    if not email:
+        return None
+    log.warning(
+        "EVERYBODY WHO REACHES THIS GATEWAY IS SIGNED IN AS %s: CLIPSTEAD_DEV_AUTO_LOGIN_USER_EMAIL is set", email
+    )
+    return Credential("dev_email", email)
 
 
 async def _healthy(_: Request) -> Response:

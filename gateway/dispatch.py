@@ -14,15 +14,18 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gateway.addresses import client_of
 from gateway.door import Caller, Door, has_body
 from gateway.failures import MethodNotAllowed
-from gateway.headers import Headers, cookie_inward, cookie_outward, inward, outward, value_of
+from gateway.headers import Headers, cookie_inward, cookie_outward, framed_anew, inward, outward, value_of
+from gateway.limits import Tally
 from gateway.proxy import Body, Relay
 from gateway.routes import API, OWN, Reply, Route, Table
 from gateway.routes import Body as BodyKind
 from gateway.settings import GatewaySettings
 from gateway.upstreams import Upstreams
-from libs.telemetry import correlation_id, log
+from libs.contracts.identity import Identity
+from libs.telemetry import correlation_id
+from libs.web.access import target_of
 from libs.web.problems import NotFound, Problem, TooLarge
-from libs.web.tokens import Signer
+from libs.web.tokens import Asked, Signer
 
 Handler = Callable[[Scope, Caller], Awaitable[Response]]
 
@@ -54,8 +57,10 @@ class Dispatch:
         if found.route is None:
             raise MethodNotAllowed(found.allowed) if found.allowed else NotFound(f"There is no {scope['path']} here.")
         scope["gateway.route"] = found.route.path
+        scope["gateway.tally"] = tally = Tally()
+        client = client_of(scope, self.settings.trusted_proxies)
         caller = await self.door.admit(
-            found.route, scope["method"], scope["headers"], client_of(scope, self.settings.trusted_proxies)
+            found.route, scope["method"], scope["query_string"], scope["headers"], client, tally
         )
         if found.route.service == OWN:
             response = await self.own[found.route.path](scope, caller)
@@ -66,13 +71,18 @@ class Dispatch:
             await self._relay(found.route, caller, scope, receive, send)
 
     async def _relay(self, route: Route, caller: Caller, scope: Scope, receive: Receive, send: Send) -> None:
-        relay = Relay(
-            self.upstreams[route.service],
-            scope["method"],
-            _target(scope),
-            inward(scope["headers"]) + self._cookie(route, scope) + self._added(route, caller),
-            self._body(route, scope, receive),
-        )
+        body = self._body(route, scope, receive)
+        method, target = scope["method"], _target(scope)
+        headers = inward(scope["headers"]) + self._cookie(route, scope)
+        if route.body is BodyKind.JSON or not body.present:
+            held = await body.hold()
+            await self.door.admit_about(route, held, scope["gateway.tally"])
+            asked = Asked.with_body(method, target, held)
+            headers = framed_anew(headers)
+        else:
+            asked = Asked(method, target)
+        headers += self._added(route, caller, asked)
+        relay = Relay(self.upstreams[route.service], method, target.encode(), headers, body)
         await relay.run(
             send,
             lambda status, headers: self._shape(route, caller, status, headers),
@@ -93,27 +103,35 @@ class Dispatch:
         if caller.credential is None or caller.identity is None:
             return True
         try:
-            return await self.door.sessions.identify(caller.credential) is not None
+            return await self.door.sessions.identify(caller.credential, caller.client) is not None
         except Problem:
             return False
 
-    def _added(self, route: Route, caller: Caller) -> Headers:
+    def _added(self, route: Route, caller: Caller, asked: Asked) -> Headers:
         """What a service learns about a request beside the client's own headers."""
-        identity = caller.identity
-        token = self.signer.sign(
-            route.service,
-            acting=identity.user_id if identity else None,
-            scopes=frozenset(identity.scopes if identity else ()),
-            session_id=identity.session_id if identity else None,
-        )
         added = {
-            "x-service-token": token,
+            "x-service-token": self._token(route.service, caller.identity, asked),
             "x-correlation-id": correlation_id(),
             "x-forwarded-for": str(caller.client.address),
             "x-forwarded-proto": caller.client.scheme,
             "x-forwarded-host": caller.client.host,
         }
         return [(name.encode(), value.encode("latin-1")) for name, value in added.items()]
+
+    def _token(self, service: str, identity: Identity | None, asked: Asked) -> str:
+        if identity is None:
+            return self.signer.sign(service, asked)
+        return self.signer.sign(
+            service,
+            asked,
+            acting=identity.user_id,
+            scopes=identity.scopes,
+            session_id=identity.session_id,
+            groups=identity.groups,
+            role=identity.role,
+            key_id=identity.key_id,
+            delegate=identity.delegate,
+        )
 
     @staticmethod
     def _cookie(route: Route, scope: Scope) -> Headers:
@@ -138,27 +156,25 @@ class Dispatch:
         shaped = outward(headers)
         if route.cookie is not None:
             shaped += cookie_outward(headers, route.cookie)
-        if route.opens and status < 300:
-            shaped.append(self._opened(headers))
-        if route.closes and status < 300:
+        if route.opens and status < 400:
+            shaped += self._opened(headers)
+        if route.closes and status < 400:
             if caller.credential is not None:
                 self.door.sessions.forget(caller.credential)
             shaped.append(self.door.cookie.clear())
         return shaped
 
-    def _opened(self, headers: Headers) -> tuple[bytes, bytes]:
+    def _opened(self, headers: Headers) -> Headers:
+        """The session that a reply begins, as a cookie. Not each does: some ask for a second factor first."""
         token, expires = value_of(headers, b"x-session-token"), value_of(headers, b"x-session-expires")
         if token is None or expires is None:
-            log.error("auth opened a session without telling its token")
-            return self.door.cookie.clear()
-        return self.door.cookie.set(token, datetime.fromisoformat(expires))
+            return []
+        return [self.door.cookie.set(token, datetime.fromisoformat(expires))]
 
 
-def _target(scope: Scope) -> bytes:
+def _target(scope: Scope) -> str:
     """Path and query as the service knows them, exactly as they came."""
-    path: bytes = scope["raw_path"].removeprefix(API.encode())
-    query: bytes = scope["query_string"]
-    return path + b"?" + query if query else path
+    return target_of(scope).removeprefix(API)
 
 
 def _is_under(path: str, prefixes: tuple[str, ...]) -> bool:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import json
+import unicodedata
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from urllib.parse import parse_qsl
 
 from gateway.addresses import Client
 from gateway.csrf import SAFE, Guard
 from gateway.failures import BadCredential, Foreign, Limited, NoCsrfToken
 from gateway.headers import Headers, value_of
-from gateway.limits import Limits
+from gateway.limits import Limits, Tally
 from gateway.routes import Body, Route, Who
 from gateway.sessions import Cookie, Credential, Sessions, credential_of
 from libs.contracts.identity import Identity
@@ -40,29 +44,40 @@ class Door:
     guard: Guard
     limits: Limits
     cookie: Cookie
+    otherwise: Credential | None = None  # of requests without one: in development somebody may be signed in always
 
-    async def admit(self, route: Route, method: str, headers: Headers, client: Client) -> Caller:
+    async def admit(
+        self, route: Route, method: str, query: bytes, headers: Headers, client: Client, tally: Tally
+    ) -> Caller:
         """Let a request pass, and say who sent it. Raises the Problem that it is refused with."""
-        await self._count(route.address_limit, client.bucket)
+        await self._count(tally, (route.address_limit, client.bucket))
         check_body(route, method, headers)
         caller = await self._caller(route, headers, client)
-        if caller.identity is not None:
-            await self._count(route.user_limit, str(caller.identity.user_id))
+        await self._count(tally, *_counted_by(route, caller, query))
         if method not in SAFE:
             self._check_origin(caller, headers)
         _check_rights(route, caller)
         return caller
 
-    async def _count(self, limit: str, caller: str) -> None:
-        refusal = await self.limits.refuse(limit, caller)
-        if refusal is not None:
-            raise Limited(refusal)
+    async def admit_about(self, route: Route, body: bytes, tally: Tally) -> None:
+        """Let a request pass that says whose account it is about. Raises Limited."""
+        email = _email_of(body) if route.email_limit is not None else None
+        if route.email_limit is not None and email is not None:
+            # Its digest, because Redis needs to know nobody's address.
+            await self._count(tally, (route.email_limit, hashlib.sha256(email.encode()).hexdigest()))
+
+    async def _count(self, tally: Tally, *wanted: tuple[str, str]) -> None:
+        wait = await self.limits.refuse(tally, wanted)
+        if wait is not None:
+            raise Limited(wait)
 
     async def _caller(self, route: Route, headers: Headers, client: Client) -> Caller:
-        credential = None if route.who is Who.NOBODY else credential_of(headers, self.cookie)
+        if route.who is Who.NOBODY:
+            return Caller(client)
+        credential = credential_of(headers, self.cookie) or self.otherwise
         if credential is None:
             return Caller(client)
-        identity = await self.sessions.identify(credential)
+        identity = await self.sessions.identify(credential, client)
         if identity is None and credential.kind == "api_key":
             raise BadCredential
         return Caller(client, credential, identity)
@@ -77,6 +92,27 @@ class Door:
         session = caller.identity.session_id if caller.identity is not None else None
         if session is not None and not self.guard.matches(session, value_of(headers, b"x-csrf-token")):
             raise NoCsrfToken
+
+
+def _counted_by(route: Route, caller: Caller, query: bytes) -> Iterator[tuple[str, str]]:
+    """The limits that count by who is calling, each with the name that it counts under."""
+    identity, credential = caller.identity, caller.credential
+    if identity is not None:
+        yield route.user_limit, str(identity.user_id)
+        if credential is not None and credential.kind == "api_key":
+            yield "key", str(identity.key_id) if identity.key_id is not None else credential.digest.hex()
+    if route.search_limit is not None and any(name == b"q" for name, _ in parse_qsl(query)):
+        yield route.search_limit, str(identity.user_id) if identity is not None else caller.client.bucket
+
+
+def _email_of(body: bytes) -> str | None:
+    """The e-mail address in a JSON body, in the one form that all its spellings have."""
+    try:
+        content = json.loads(body)
+    except ValueError:
+        return None  # the service says what is wrong with it
+    email = content.get("email") if isinstance(content, dict) else None
+    return unicodedata.normalize("NFKC", email).strip().casefold() if isinstance(email, str) else None
 
 
 def _check_rights(route: Route, caller: Caller) -> None:

@@ -10,7 +10,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway import paths
 from gateway.failures import HeadersTooLarge
-from gateway.headers import secured, value_of
+from gateway.headers import Headers, secured, value_of
+from gateway.limits import Tally
 from libs.telemetry import DEPLOY_FAILURES, ERRORS, HTTP_REQUESTS, HTTP_SECONDS, correlated, log
 from libs.web.observe import count_probe
 from libs.web.problems import MEDIA_TYPE, BadRequest, Problem
@@ -22,10 +23,14 @@ _MOST_HEADERS = 32 << 10  # bytes; httptools sets no limit of its own
 class Edge:
     """Wraps an ASGI app. Whatever happens inside, the client gets a reply or a broken connection, never a traceback."""
 
-    def __init__(self, app: ASGIApp, *, https: bool, stopping: Event) -> None:
-        """``stopping``: once it is set, replies ask the client to come back over another connection."""
+    def __init__(self, app: ASGIApp, *, https: bool, dev_login: str = "", stopping: Event) -> None:
+        """``stopping``: once it is set, replies ask the client to come back over another connection.
+
+        ``dev_login``: whom everybody is signed in as, which every reply tells.
+        """
         self._app = app
         self._https = https
+        self._dev_login = [(b"x-clipstead-dev-login", dev_login.encode())] if dev_login else []
         self._stopping = stopping
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -37,7 +42,8 @@ class Edge:
             await self._app(scope, receive, send)
             return
         with correlated(value_of(scope["headers"], b"x-correlation-id")) as correlation_id:
-            reply = _Reply(send, scope["path"], correlation_id, https=self._https, stopping=self._stopping)
+            added = [(b"x-correlation-id", correlation_id.encode()), *self._dev_login]
+            reply = _Reply(send, scope, added, https=self._https, stopping=self._stopping)
             started, cut = time.perf_counter(), True  # cut: this process ends before the reply does
             try:
                 await self._answer(scope, receive, reply)
@@ -78,10 +84,10 @@ def _written(problem: Problem) -> Response:
 class _Reply:
     """Adds to a reply's headers what every reply has, and remembers its status (0: none yet)."""
 
-    def __init__(self, send: Send, path: str, correlation_id: str, *, https: bool, stopping: Event) -> None:
+    def __init__(self, send: Send, scope: Scope, added: Headers, *, https: bool, stopping: Event) -> None:
         self._send = send
-        self._path = path
-        self._correlation_id = correlation_id
+        self._scope = scope
+        self._added = added
         self._https = https
         self._stopping = stopping
         self.status = 0
@@ -90,9 +96,11 @@ class _Reply:
         """Pass a message on."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            headers = secured(list(message.get("headers", [])), self._path, https=self._https)
-            headers = [(name, value) for name, value in headers if name != b"x-correlation-id"]
-            headers.append((b"x-correlation-id", self._correlation_id.encode()))
+            tally: Tally | None = self._scope.get("gateway.tally")
+            added = self._added + (tally.headers() if tally is not None else [])
+            ours = {name for name, _ in added}
+            headers = secured(list(message.get("headers", [])), self._scope["path"], https=self._https)
+            headers = [(name, value) for name, value in headers if name not in ours] + added
             if self._stopping.is_set():
                 headers.append((b"connection", b"close"))
             message = {**message, "headers": headers}

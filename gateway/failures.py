@@ -12,7 +12,9 @@ Problem
 │   ├── Foreign             another site's page sent it
 │   └── NoCsrfToken         a change without the session's token
 ├── TooManyRequests
-│   └── Limited             with Retry-After and the limit
+│   └── Limited             with Retry-After
+├── NotFound
+│   └── UnknownPerson       nobody has the address that a trusted system wants to act for
 ├── Unavailable
 │   └── Down                a service can't be reached
 └── UpstreamTimeout
@@ -23,8 +25,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from gateway.limits import Refusal
-from libs.web.problems import Forbidden, Problem, TooManyRequests, Unauthenticated, Unavailable, UpstreamTimeout
+from libs.web.problems import (
+    Forbidden,
+    NotFound,
+    Problem,
+    TooManyRequests,
+    Unauthenticated,
+    Unavailable,
+    UpstreamTimeout,
+)
 
 
 class MethodNotAllowed(Problem):
@@ -111,11 +120,20 @@ class NoCsrfToken(Forbidden):
         )
 
 
-class Limited(TooManyRequests):
-    """429: with Retry-After and the limit."""
+class UnknownPerson(NotFound):
+    """404: nobody has the address that a trusted system wants to act for."""
 
-    def __init__(self, refusal: Refusal) -> None:
-        super().__init__(f"Too many requests. Please try again in {refusal.wait} s.", headers=refusal.headers())
+    code = "unknown_delegated_user"
+
+    def __init__(self) -> None:
+        super().__init__("Nobody here has the address in X-Delegated-User-Email.")
+
+
+class Limited(TooManyRequests):
+    """429: with Retry-After; how the caller stands with each limit is told of every answer."""
+
+    def __init__(self, wait: int) -> None:
+        super().__init__(f"Too many requests. Please try again in {wait} s.", headers={"Retry-After": str(wait)})
 
 
 class Down(Unavailable):

@@ -20,6 +20,7 @@ _NEVER_INWARD_PREFIXES = (
     b"x-session-",
     b"x-correlation-id",
     b"x-original-",
+    b"x-delegated-",
 )
 # Sessions are begun and ended here, with the gateway's own cookie; uvicorn dates the reply.
 _NEVER_OUTWARD = frozenset(b"set-cookie server date x-session-token x-session-expires x-service-token".split())
@@ -41,6 +42,11 @@ def inward(given: Iterable[tuple[bytes, bytes]]) -> Headers:
         # Two framings of one body are an invitation to smuggle; the chunked one counts (RFC 9112, 6.3).
         and not (chunked and name == b"content-length")
     ]
+
+
+def framed_anew(headers: Headers) -> Headers:
+    """Leave out how a body was framed on its way here: one that is held goes on with its length."""
+    return [(name, value) for name, value in headers if name not in (b"content-length", b"transfer-encoding")]
 
 
 def outward(given: Iterable[tuple[bytes, bytes]]) -> Headers:
@@ -86,24 +92,28 @@ def _named_by_connection(headers: Headers) -> frozenset[bytes]:
     return frozenset(named - {b"content-length", b"content-type", b"close"})
 
 
+# OWASP ASVS 5.0, 3.4: no script but from files of ours, no plugins, no other base, no foreign frames or targets of forms.
 _APP_POLICY = (
-    b"default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; style-src 'self'; object-src 'none';"
-    b" base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    b"default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:;"
+    b" connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
-_DATA_POLICY = b"default-src 'none'; frame-ancestors 'none'"
+_DATA_POLICY = b"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+_TLS_ONLY = b"max-age=63072000; includeSubDomains"  # for two years; ASVS asks for one
 
 _ALWAYS: Headers = [
     (b"x-content-type-options", b"nosniff"),
-    (b"permissions-policy", b"camera=(), geolocation=(), payment=(), usb=()"),
+    (b"permissions-policy", b"camera=(), display-capture=(), geolocation=(), payment=(), usb=()"),
 ]
 
 
 def secured(headers: Headers, path: str, *, https: bool) -> Headers:
-    """Add the headers that tell browsers to be careful. What a reply says itself (a page that may be embedded) wins."""
+    """Add the headers that tell browsers to be careful.
+
+    What a reply says of itself wins (a page that may be embedded), but not of its type, its transport and the devices.
+    """
     data = path.startswith("/api/") and not path.startswith("/api/docs")
     linked = path.startswith(("/s/", "/p/"))
     wanted = [
-        *_ALWAYS,
         (b"content-security-policy", _DATA_POLICY if data else _APP_POLICY),
         # The address of a shared page is its key; it must not travel in Referer.
         (b"referrer-policy", b"no-referrer" if linked else b"same-origin"),
@@ -112,7 +122,8 @@ def secured(headers: Headers, path: str, *, https: bool) -> Headers:
         wanted += [(b"cross-origin-opener-policy", b"same-origin"), (b"cross-origin-resource-policy", b"same-origin")]
     if data:
         wanted.append((b"cache-control", b"no-store"))
-    if https:
-        wanted.append((b"strict-transport-security", b"max-age=31536000"))
-    said = {name for name, _ in headers}
-    return headers + [(name, value) for name, value in wanted if name not in said]
+    always = [*_ALWAYS, (b"strict-transport-security", _TLS_ONLY)] if https else _ALWAYS
+    ours = {name for name, _ in always}
+    kept = [(name, value) for name, value in headers if name not in ours]
+    said = {name for name, _ in kept}
+    return kept + always + [(name, value) for name, value in wanted if name not in said]

@@ -1,4 +1,6 @@
-"""Streams a request to a service and its reply back. No body is ever held: a chunk is passed on before the next is read.
+"""Streams a request to a service and its reply back: a chunk is passed on before the next is read.
+
+Small JSON bodies alone are held, since the service token is made for what they say.
 
 Backpressure is end to end: the client's socket is read only as fast as the service takes it, and the other way round. When
 one side leaves, the connection to the other is closed at once, unfinished, so that nobody mistakes a part for the whole.
@@ -32,9 +34,21 @@ class Body:
         self._limit = limit
         self._patience = patience
         self._read = anyio.Event()
+        self._held: bytes | None = None
         self.present = present
         if not present:
             self._read.set()
+
+    async def hold(self) -> bytes:
+        """Read the whole body. Raises as ``chunks``."""
+        self._held = b"".join([chunk async for chunk in self.chunks()]) if self.present else b""
+        return self._held
+
+    def content(self) -> bytes | AsyncIterator[bytes] | None:
+        """What is to be sent on: the body if it is held, else as it comes; None if there is none."""
+        if not self.present:
+            return None
+        return self.chunks() if self._held is None else self._held
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The body, chunk by chunk. Raises ClientGone, SlowBody or TooLarge."""
@@ -117,7 +131,7 @@ class Relay:
                 self._method,
                 self._target,
                 self._headers,
-                self._body.chunks() if self._body.present else None,
+                self._body.content(),
                 read_timeout=read_timeout,
                 feed=feed,
             )

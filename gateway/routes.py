@@ -1,7 +1,7 @@
 """The route table: everything that the outside can ask for, and nothing else.
 
 A path that is not here does not exist. ``{id}`` stands for one plain segment, ``{path}`` at the end for any number of them.
-The service sees the path without ``/api``. ``tests/services/gateway/test_routes.py`` compares this table with what the
+The service sees the path without ``/api``. ``tests/services/gateway/test_contract.py`` compares this table with what the
 services offer.
 """
 
@@ -56,10 +56,12 @@ class Route:
     scope: str | None = None  # what the caller must be allowed to do
     who: Who = Who.SOMEBODY
     address_limit: str = "address"  # the rate limit that counts by client address
-    user_limit: str = "user"  # and the one that counts by person
+    user_limit: str = "user"  # the one that counts by person
+    email_limit: str | None = None  # the one that counts by the e-mail address in its body
+    search_limit: str | None = None  # the one that counts requests with a query q, by person or else by address
     body: Body = Body.JSON
     reply: Reply = Reply.PLAIN
-    opens: bool = False  # the reply begins a session
+    opens: bool = False  # the reply may begin a session
     closes: bool = False  # the reply ends the caller's session
     cookie: str | None = None  # a cookie of the service's own that crosses, in both directions
 
@@ -84,7 +86,8 @@ ROUTES: tuple[Route, ...] = (
 
     # people
     _at("POST",        "/api/v1/auth/sign-up",                "auth", who=Who.NOBODY, address_limit="sign_up", opens=True),
-    _at("POST",        "/api/v1/auth/sign-in",                "auth", who=Who.NOBODY, address_limit="sign_in", opens=True),
+    _at("POST",        "/api/v1/auth/sign-in",                "auth", who=Who.NOBODY, address_limit="sign_in",
+        email_limit="email", opens=True),
     _at("POST",        "/api/v1/auth/sign-out",               "auth", closes=True),
     _at("POST",        "/api/v1/auth/sign-out/everywhere",    "auth", "write", closes=True),
     _at("POST",        "/api/v1/auth/refresh",                "auth", opens=True),
@@ -92,7 +95,8 @@ ROUTES: tuple[Route, ...] = (
     _at("GET DELETE",  "/api/v1/auth/sessions",               "auth", "read"),
     _at("DELETE",      "/api/v1/auth/sessions/{id}",          "auth", "write"),
     _at("POST",        "/api/v1/auth/password",               "auth", "write", address_limit="sign_in", opens=True),
-    _at("POST",        "/api/v1/auth/password/forgotten",     "auth", who=Who.NOBODY, address_limit="sign_in"),
+    _at("POST",        "/api/v1/auth/password/forgotten",     "auth", who=Who.NOBODY, address_limit="sign_in",
+        email_limit="email"),
     _at("POST",        "/api/v1/auth/password/reset",         "auth", who=Who.NOBODY, address_limit="sign_in"),
     _at("POST",        "/api/v1/auth/verification",           "auth", "write"),
     _at("POST",        "/api/v1/auth/verify",                 "auth", who=Who.ANYBODY, address_limit="sign_in", opens=True),
@@ -147,7 +151,7 @@ ROUTES: tuple[Route, ...] = (
 
     # the library
     _at("GET",         "/api/v1/events",                      "catalog", "read", reply=Reply.FEED),
-    _at("GET",         "/api/v1/library",                     "catalog", "read", who=Who.ANYBODY),
+    _at("GET",         "/api/v1/library",                     "catalog", "read", who=Who.ANYBODY, search_limit="search"),
     _at("GET",         "/api/v1/library/{id}",                "catalog", "read", who=Who.ANYBODY),
     _at("PATCH DELETE", "/api/v1/library/{id}",               "catalog", "write"),
     _at("PUT DELETE",  "/api/v1/library/{id}/like",           "catalog", "write"),

@@ -5,32 +5,38 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Literal
+from uuid import UUID
 
-from gateway.failures import BadCredential, Down
+from gateway.addresses import Client
+from gateway.failures import BadCredential, Down, UnknownPerson
 from gateway.headers import Headers, value_of, values_of
 from gateway.upstreams import Upstreams
 from libs.contracts.identity import Identity
+from libs.web.problems import BadRequest, Forbidden, Unauthenticated
 
 API_KEY = "csk_"
 _LONGEST = 512  # characters of a credential
+_LONGEST_ADDRESS = 254  # of an e-mail address (RFC 5321)
+_LONGEST_DEVICE = 400  # characters of a User-Agent that auth is told
+_ON_BEHALF = b"x-delegated-user-email"
 
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What a request proves its caller with. It is never shown or kept: the cache knows its digest."""
+    """What a request proves its caller with, and for whom. It is never shown or kept: the cache knows its digest."""
 
-    kind: Literal["session_token", "api_key"]
+    kind: Literal["session_token", "api_key", "dev_email"]
     text: str = field(repr=False)
+    delegated_email: str | None = None  # the person whom a trusted system's key wants to act for
 
     @property
     def digest(self) -> bytes:
-        """Names the credential without giving it away."""
-        return hashlib.sha256(f"{self.kind} {self.text}".encode()).digest()
+        """Names the credential, and the person it is used for, without giving it away."""
+        return hashlib.sha256(f"{self.kind} {self.text}\n{self.delegated_email or ''}".encode()).digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,33 +77,50 @@ class Cookie:
 def credential_of(headers: Headers, cookie: Cookie) -> Credential | None:
     """Find a request's credential. ``Authorization`` wins over the cookie; one that is no API key is refused."""
     authorization = value_of(headers, b"authorization")
+    email = _on_behalf(headers)
     if authorization is not None:
         scheme, _, key = authorization.partition(" ")
         if scheme.lower() != "bearer" or not key.startswith(API_KEY) or len(key) > _LONGEST:
             raise BadCredential
-        return Credential("api_key", key)
+        return Credential("api_key", key, email)
     token = cookie.read(headers)
+    if email is not None:
+        if token:
+            raise BadRequest("X-Delegated-User-Email goes with an API key; a session is its own person's.")
+        raise Unauthenticated("X-Delegated-User-Email needs an API key.", headers={"WWW-Authenticate": "Bearer"})
     return Credential("session_token", token) if token and len(token) <= _LONGEST else None
+
+
+def _on_behalf(headers: Headers) -> str | None:
+    given = values_of(headers, _ON_BEHALF)
+    if not given:
+        return None
+    if len(given) > 1 or not 0 < len(given[0].strip()) <= _LONGEST_ADDRESS:
+        raise BadRequest("X-Delegated-User-Email holds one e-mail address.")
+    return given[0].strip()
 
 
 class Sessions:
     """Resolves credentials through auth, and believes each answer for ``ttl`` seconds. Refusals are not kept."""
 
-    def __init__(self, upstreams: Upstreams, sign: Callable[[str], str], *, ttl: float, size: int) -> None:
+    def __init__(self, upstreams: Upstreams, *, ttl: float, size: int) -> None:
         self._upstreams = upstreams
-        self._sign = sign
         self._ttl = ttl
         self._size = size
         self._known: OrderedDict[bytes, tuple[float, Identity]] = OrderedDict()
         self._forgotten = 0  # how often something was forgotten: answers asked for before that are not kept
 
-    async def identify(self, credential: Credential) -> Identity | None:
-        """The person behind a credential; None if it is unknown, expired or ended. Raises Down if auth can't say."""
+    async def identify(self, credential: Credential, client: Client) -> Identity | None:
+        """The person behind a credential; None if it is unknown, expired or ended.
+
+        ``client`` is where it is used, which auth shows people beside their sessions. Raises Down if auth can't say, and
+        Forbidden or UnknownPerson of somebody who is acted for.
+        """
         known = self._recall(credential.digest)
         if known is not None:
             return known
         before, until = self._forgotten, time.monotonic() + self._ttl
-        identity = await self._ask(credential)
+        identity = await self._ask(credential, client)
         if identity is not None and before == self._forgotten:
             self._keep(credential.digest, identity, until)
         return identity
@@ -107,10 +130,34 @@ class Sessions:
         self._forgotten += 1
         self._known.pop(credential.digest, None)
 
-    async def _ask(self, credential: Credential) -> Identity | None:
-        status, reply = await self._upstreams["auth"].ask(
-            "POST", "/internal/resolve", token=self._sign("auth"), json={credential.kind: credential.text}
-        )
+    def forget_person(self, known_as: UUID) -> None:
+        """Believe nothing about a person, or about all whom an API key acts for, any longer."""
+        self._forgotten += 1
+        ended = [key for key, (_, identity) in self._known.items() if known_as in (identity.user_id, identity.key_id)]
+        for key in ended:
+            del self._known[key]
+
+    def forget_all(self) -> None:
+        """Believe nothing about anybody any longer."""
+        self._forgotten += 1
+        self._known.clear()
+
+    async def _ask(self, credential: Credential, client: Client) -> Identity | None:
+        question = {
+            credential.kind: credential.text,
+            "delegated_email": credential.delegated_email,
+            "address": str(client.address),
+            "device": client.device[:_LONGEST_DEVICE],
+        }
+        told = {name: value for name, value in question.items() if value}
+        status, reply = await self._upstreams["auth"].ask("POST", "/internal/resolve", json=told)
+        code = reply.get("code") if isinstance(reply, dict) else None
+        if status == 404 and code == UnknownPerson.code:
+            raise UnknownPerson
+        if status == 403:
+            raise Forbidden(
+                "This API key may not act for anybody: it lacks the scope “delegate”.", code="missing_scope"
+            )
         if status == 404:
             return None
         if status != 200:

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import NoDecode
 
+from gateway.limits import parse
 from libs.settings import SharedSettings, lazy
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -29,13 +30,17 @@ class GatewaySettings(SharedSettings):
     csrf_secret: SecretStr = SecretStr("")  # empty, in development alone: a new one in each process
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = ()  # whose X-Forwarded-For and -Proto are believed
     trusted_origins: Annotated[tuple[str, ...], NoDecode] = ()  # of pages beside public_url that may send changes
+    dev_auto_login_user_email: str = ""  # in development alone: who sends requests that come without a credential
     web_dist: Path = Path(__file__).parent / "web" / "dist"
 
     address_limit: str = "1800/minute"
     user_limit: str = "1800/minute"
+    key_limit: str = "1200/minute"  # by API key
     sign_in_limit: str = "20/minute"
+    email_limit: str = "10/minute"  # tries to sign in to one account
     sign_up_limit: str = "30/hour"
     import_limit: str = "120/hour"
+    search_limit: str = "120/minute"
     export_limit: str = "10/hour"
     delivery_limit: str = "6000/minute"  # of shared pages and media, where players ask for many small ranges
 
@@ -63,6 +68,13 @@ class GatewaySettings(SharedSettings):
         return tuple(parts) if isinstance(parts, list) else parts
 
     @model_validator(mode="after")
+    def _nobody_is_signed_in_unasked(self) -> GatewaySettings:
+        """A door that stands open is for the developer's own machine alone."""
+        if self.dev_auto_login_user_email and self.environment == "production":
+            raise ValueError("dev_auto_login_user_email signs everybody in as one person; never in production")
+        return self
+
+    @model_validator(mode="after")
     def _cookies_are_safe(self) -> GatewaySettings:
         """A session cookie may cross a network only over TLS."""
         plain = not self.https and urlsplit(self.public_url).hostname not in LOOPBACK
@@ -76,6 +88,12 @@ class GatewaySettings(SharedSettings):
         return {
             name.removesuffix(suffix): value for name, value in self if name.endswith(suffix) and isinstance(value, str)
         }
+
+    @field_validator(*(name for name in __annotations__ if name.endswith("_limit") and name != "json_limit"))
+    @classmethod
+    def _are_rates(cls, value: str, info: ValidationInfo) -> str:
+        parse(info.field_name or "", value)
+        return value
 
     @property
     def https(self) -> bool:

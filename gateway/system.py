@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import anyio
@@ -17,9 +16,8 @@ _PATIENCE = 1.0  # seconds
 class System:
     """Asks each service for its facts."""
 
-    def __init__(self, upstreams: Upstreams, sign: Callable[[str], str], documents: Documents, version: str) -> None:
+    def __init__(self, upstreams: Upstreams, documents: Documents, version: str) -> None:
         self._upstreams = upstreams
-        self._sign = sign
         self._documents = documents
         self._version = version
 
@@ -36,9 +34,7 @@ class System:
     async def _ask(self, name: str, into: dict[str, dict[str, Any]]) -> None:
         try:
             with anyio.fail_after(_PATIENCE):
-                status, facts = await self._upstreams[name].ask(
-                    "GET", "/internal/system", token=self._sign(name), patience=_PATIENCE
-                )
+                status, facts = await self._upstreams[name].ask("GET", "/internal/system", patience=_PATIENCE)
         except (Problem, TimeoutError):
             return  # down is what the entry says already
         if status == 200 and isinstance(facts, dict):

@@ -16,6 +16,7 @@ from gateway.headers import Headers
 from libs.patience import Breaker
 from libs.telemetry import DEPLOY_FAILURES, correlation_id
 from libs.web.problems import Problem
+from libs.web.tokens import Asked, Signer
 
 FAILURES = Counter("gateway_upstream_failures", "Requests that a service did not answer.", ["upstream", "reason"])
 OPEN = Gauge("gateway_breaker_open", "1 while a service is given a rest after failing to connect.", ["upstream"])
@@ -34,8 +35,9 @@ class _Refused(Down):
 class Upstream:
     """One service. Uses httpx's transport, not its client: no redirects, cookies, added headers or logged addresses."""
 
-    def __init__(self, name: str, url: str, connect_timeout: float) -> None:
+    def __init__(self, name: str, url: str, connect_timeout: float, signer: Signer) -> None:
         self.name = name
+        self._signer = signer
         self._url = httpx.URL(url)
         self._connect_timeout = connect_timeout
         self._breaker = Breaker()
@@ -65,10 +67,11 @@ class Upstream:
         """
         request = httpx.Request(
             method,
-            self._url.copy_with(raw_path=target),
+            self._url,
             headers=headers,
             content=content,
-            extensions={"timeout": self._timeouts(read_timeout)},
+            # As a target of its own, because a URL would be written anew, and the service token is made for what came.
+            extensions={"timeout": self._timeouts(read_timeout), "target": target},
         )
         repeatable = method in _REPEATABLE and content is None
         pool = self._feeds if feed else self._pool if repeatable else self._changes
@@ -85,13 +88,12 @@ class Upstream:
             await asyncio.sleep(pause)
             pause *= 2
 
-    async def ask(
-        self, method: str, path: str, *, token: str, json: object = None, patience: float = 5.0
-    ) -> tuple[int, object]:
+    async def ask(self, method: str, path: str, *, json: object = None, patience: float = 5.0) -> tuple[int, object]:
         """The gateway's own question to a service: its status and parsed JSON (None if it is none). Raises as ``send``."""
+        content = None if json is None else dumps(json).encode()
+        token = self._signer.sign(self.name, Asked.with_body(method, path, content or b""))
         headers = [(b"accept", b"application/json"), (b"x-service-token", token.encode())]
         headers.append((b"x-correlation-id", correlation_id().encode()))
-        content = None if json is None else dumps(json).encode()
         if content is not None:
             headers += [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())]
         response = await self.send(method, path.encode(), headers, content, read_timeout=patience)
@@ -158,8 +160,8 @@ def _pool(**limits: Any) -> httpx.AsyncHTTPTransport:
 class Upstreams:
     """All services by name."""
 
-    def __init__(self, urls: Mapping[str, str], connect_timeout: float) -> None:
-        self._all = {name: Upstream(name, url, connect_timeout) for name, url in urls.items()}
+    def __init__(self, urls: Mapping[str, str], connect_timeout: float, signer: Signer) -> None:
+        self._all = {name: Upstream(name, url, connect_timeout, signer) for name, url in urls.items()}
 
     def __getitem__(self, name: str) -> Upstream:
         """A service by name. Raises Down if this installation does not have it."""

@@ -9,7 +9,7 @@ import httpx
 from infra.onehost.place import Place
 from infra.onehost.secrets import GATEWAY
 from infra.onehost.topology import PORTS
-from libs.web.tokens import HEADER, Signer
+from libs.web.tokens import Signature, Signer
 
 __all__ = ["ask"]
 
@@ -22,7 +22,7 @@ def ask(place: Place, service: str, method: str, path: str, **request: Any) -> A
     answer = httpx.request(
         method,
         f"http://127.0.0.1:{place.port + PORTS[service][0]}{path}",
-        headers={HEADER: signer.sign(service)},
+        auth=Signature(signer, service),
         timeout=LIMIT,
         trust_env=False,
         **request,

@@ -201,9 +201,9 @@ def running_postgres(folder: Path, *, durable: bool = False) -> Iterator[Postgre
 
 
 @contextlib.contextmanager
-def running_valkey(folder: Path) -> Iterator[Valkey]:
-    """Run a Valkey for as long as the block lasts."""
-    server = Valkey(free_port(), secrets.token_hex(16), folder / "valkey")
+def running_valkey(folder: Path, again: Valkey | None = None) -> Iterator[Valkey]:
+    """Run a Valkey for as long as the block lasts: a new one, or one that ran before, where it was."""
+    server = again or Valkey(free_port(), secrets.token_hex(16), folder / "valkey")
     with _running(server.command(), server, folder / "valkey.log", signal.SIGTERM, {}):
         yield server
 

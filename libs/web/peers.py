@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +13,7 @@ import httpx
 from libs.patience import Breaker, TryLater, backoff
 from libs.settings import SharedSettings
 from libs.telemetry import correlation_id
-from libs.web.tokens import HEADER, Signer
+from libs.web.tokens import Signature, Signer
 
 __all__ = ["Peer", "PeerRefused", "PeerUnavailable", "client", "configure"]
 
@@ -43,20 +44,43 @@ class Peer:
         self._breaker = Breaker()
         self._http = httpx.Client(base_url=url, follow_redirects=False, trust_env=False)
 
-    def get(self, path: str, *, acting: UUID | None = None, timeout: float = 5, **params: Any) -> Any:
-        """Fetch JSON. Tried up to three times within ``timeout`` seconds. Raises PeerRefused or PeerUnavailable."""
-        return self._ask("GET", path, acting, timeout, TRIES, params=params or None)
+    def get(
+        self,
+        path: str,
+        *,
+        acting: UUID | None = None,
+        groups: Collection[UUID] = (),
+        timeout: float = 5,
+        **params: Any,
+    ) -> Any:
+        """Fetch JSON, for a person and the groups of theirs if need be. Raises PeerRefused or PeerUnavailable.
 
-    def post(self, path: str, body: Any = None, *, acting: UUID | None = None, timeout: float = 5) -> Any:
+        It is tried up to three times within ``timeout`` seconds.
+        """
+        signature = self._signature(acting, groups)
+        return self._ask("GET", path, signature, timeout, TRIES, params=params or None)
+
+    def post(
+        self,
+        path: str,
+        body: Any = None,
+        *,
+        acting: UUID | None = None,
+        groups: Collection[UUID] = (),
+        timeout: float = 5,
+    ) -> Any:
         """Post JSON, once. Raises PeerRefused or PeerUnavailable."""
-        return self._ask("POST", path, acting, timeout, 1, json=body)
+        return self._ask("POST", path, self._signature(acting, groups), timeout, 1, json=body)
 
-    def _ask(self, method: str, path: str, acting: UUID | None, timeout: float, tries: int, **request: Any) -> Any:
+    def _signature(self, acting: UUID | None, groups: Collection[UUID]) -> Signature:
+        return Signature(self._signer, self._name, acting=acting, groups=groups)
+
+    def _ask(self, method: str, path: str, signature: Signature, timeout: float, tries: int, **request: Any) -> Any:
         limit = time.monotonic() + timeout
         for attempt in range(1, tries + 1):
             left = max(0.1, limit - time.monotonic())
             try:
-                response = self._send(method, path, acting, left, **request)
+                response = self._send(method, path, left, auth=signature, **request)
             except httpx.TransportError as error:
                 problem: Exception = PeerUnavailable(f"{self._name}: {error!r}")
                 asked_back = 0.0
@@ -75,11 +99,11 @@ class Peer:
             raise PeerUnavailable(str(problem)) from problem
         raise problem
 
-    def _send(self, method: str, path: str, acting: UUID | None, left: float, **request: Any) -> httpx.Response:
+    def _send(self, method: str, path: str, left: float, **request: Any) -> httpx.Response:
         """Send once, with what is left of the time. Raises PeerUnavailable at once while the peer rests."""
         if not self._breaker.admits(time.monotonic()):
             raise PeerUnavailable(f"{self._name}: could not be reached just now")
-        headers = {HEADER: self._signer.sign(self._name, acting=acting), "X-Correlation-Id": correlation_id()}
+        headers = {"X-Correlation-Id": correlation_id()}
         patience = httpx.Timeout(left, connect=min(2.0, left))
         try:
             response = self._http.request(method, path, headers=headers, timeout=patience, **request)

@@ -28,6 +28,7 @@ from libs.web.access import Internal, authenticate
 from libs.web.observe import Observe
 from libs.web.operating import jobs_router
 from libs.web.problems import Unavailable
+from libs.web.replays import Replays
 from libs.web.tokens import Verifier
 
 __all__ = ["GRACE", "Service", "serve"]
@@ -96,6 +97,7 @@ class Service:
         )
         app.state.public = (*ALWAYS_OPEN, *self.public)
         app.state.verifier = Verifier(self.name, settings.service_public_keys)
+        app.state.replays = Replays(settings.redis_url.get_secret_value())
         app.state.stopping = asyncio.Event()
         answers.install(app, self.name)
         for router in self.routers:
@@ -127,6 +129,7 @@ class Service:
     @asynccontextmanager
     async def _lifespan(self, app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
+            stack.push_async_callback(app.state.replays.close)
             if self.lifespan is not None:
                 await stack.enter_async_context(self.lifespan(app))
             yield

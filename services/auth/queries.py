@@ -9,9 +9,26 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session as Transaction
 
 from libs import database
+from libs.web.problems import Unauthenticated
 from services.auth.models import ApiKey, Session, User
 
-__all__ = ["live_key", "live_keys", "live_session", "user_by_email"]
+__all__ = ["held", "live_key", "live_keys", "live_session", "person", "user_by_email"]
+
+
+def person(session: Transaction, user_id: UUID) -> User:
+    """Whoever asks. Raises Unauthenticated if they were deleted a moment ago, while a gateway still believed in them."""
+    found = session.get(User, user_id)
+    if found is None:
+        raise Unauthenticated("This account no longer exists.")
+    return found
+
+
+def held(session: Transaction, user_id: UUID) -> User:
+    """The same with their row held until the transaction ends."""
+    found = session.get(User, user_id, with_for_update=True)
+    if found is None:
+        raise Unauthenticated("This account no longer exists.")
+    return found
 
 
 def user_by_email(session: Transaction, email: str) -> User | None:

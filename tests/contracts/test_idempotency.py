@@ -42,6 +42,39 @@ WHY_NOT = {
     "/api/v1/auth/sign-in": "nobody is signed in yet; a session more does no harm, and its token must not be kept",
     "/api/v1/auth/sign-out": "ending a session twice changes nothing",
     "/api/v1/playback": "a grant is a short-lived address that anybody may ask for again",
+    **dict.fromkeys(
+        (
+            "/api/v1/auth/password/forgotten",
+            "/api/v1/auth/verification",
+            "/api/v1/auth/address",
+        ),
+        "another mail, whose code takes the place of the one before",
+    ),
+    **dict.fromkeys(
+        (
+            "/api/v1/auth/address/confirm",
+            "/api/v1/auth/passkeys",
+            "/api/v1/auth/password/reset",
+            "/api/v1/auth/sign-in/passkey",
+            "/api/v1/auth/sign-in/second",
+            "/api/v1/auth/verify",
+        ),
+        "its code or challenge is good once; and tokens must not be kept",
+    ),
+    **dict.fromkeys(
+        (
+            "/api/v1/auth/passkeys/options",
+            "/api/v1/auth/password",
+            "/api/v1/auth/prove",
+            "/api/v1/auth/recovery-codes",
+            "/api/v1/auth/refresh",
+            "/api/v1/auth/sign-in/passkey/options",
+            "/api/v1/auth/totp",
+            "/api/v1/auth/totp/confirm",
+        ),
+        "a second time gives a secret in place of the first one; and secrets must not be kept",
+    ),
+    "/api/v1/auth/sign-out/everywhere": "ending sessions twice changes nothing",
 }
 
 
@@ -77,7 +110,8 @@ class Scene:
 
     def send_and_leave(self, request: Request, key: str = "k1") -> None:
         """Send a request and break the connection without reading the answer."""
-        headers = request.get("headers", {}) | {"Idempotency-Key": key} | self.service.call.headers(self.me)
+        headers = request.get("headers", {}) | {"Idempotency-Key": key}
+        headers |= self.service.call.headers(self.me, method=request["method"], path=request["url"])
         built = self.service.call.http.build_request(**(request | {"headers": headers}))
         body = built.read()
         parts = urlsplit(self.service.url)

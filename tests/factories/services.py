@@ -6,7 +6,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
@@ -26,7 +26,7 @@ from libs.contracts.subscriptions import SERVICES
 from libs.database import new_id
 from libs.database.bootstrap import bootstrap, role_of
 from libs.database.migrate import migrate
-from libs.web.tokens import HEADER, Signer
+from libs.web.tokens import HEADER, Asked, Signature, Signer
 from tests.factories.loopback import LoopbackServer
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -161,20 +161,36 @@ class Calls:
         scopes: set[str] | None = None,
         issuer: str = "gateway",
         session_id: UUID | None = None,
+        groups: Collection[UUID] = (),
         headers: dict[str, str] | None = None,
         **request: Any,
     ) -> httpx.Response:
         """Send a request in the name of ``by``."""
-        return self._http.request(
-            method, path, headers=self.headers(by, scopes, issuer, session_id) | (headers or {}), **request
+        auth = Signature(
+            self._keys.signer(issuer),
+            self._service,
+            acting=by,
+            scopes=_granted(scopes),
+            session_id=session_id,
+            groups=groups,
         )
+        return self._http.request(method, path, headers=headers, auth=auth, **request)
 
     def headers(
-        self, by: UUID | None, scopes: set[str] | None = None, issuer: str = "gateway", session_id: UUID | None = None
+        self,
+        by: UUID | None,
+        scopes: set[str] | None = None,
+        issuer: str = "gateway",
+        session_id: UUID | None = None,
+        *,
+        method: str,
+        path: str,
     ) -> dict[str, str]:
-        """The headers that the gateway would add."""
-        granted = {"upload", "read", "write"} if scopes is None else scopes
-        return {HEADER: self._keys.signer(issuer).sign(self._service, acting=by, scopes=granted, session_id=session_id)}
+        """The headers that the gateway would add to one request whose body streams, for a client of one's own."""
+        asked = Asked(method, path)
+        granted = _granted(scopes)
+        signer = self._keys.signer(issuer)
+        return {HEADER: signer.sign(self._service, asked, acting=by, scopes=granted, session_id=session_id)}
 
     @property
     def http(self) -> httpx.Client:
@@ -184,6 +200,10 @@ class Calls:
     def close(self) -> None:
         """Close connections."""
         self._http.close()
+
+
+def _granted(scopes: set[str] | None) -> set[str]:
+    return {"upload", "read", "write"} if scopes is None else scopes
 
 
 @dataclass

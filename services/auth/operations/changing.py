@@ -43,7 +43,7 @@ def change_password(current: str | None, new: str, by: Principal, origin: Origin
     """
     refuse_common(new)
     with database.transaction() as session:
-        person = session.get_one(User, by.user_id)
+        person = queries.person(session, by.user_id)
         throttling.check(session, "proof", str(person.id))
         stored, email = person.password_hash, person.email
     if by.session_id is None:
@@ -119,7 +119,7 @@ def reset_password(code: str, new: str, origin: Origin = NOWHERE) -> None:
 def send_verification(by: Principal) -> None:
     """Mail a new code that proves one's address. Raises Conflict if it is proved already."""
     with database.transaction() as session:
-        person = session.get_one(User, by.require("write"))
+        person = queries.person(session, by.require("write"))
         if person.email_verified_at is not None:
             raise Conflict("Your e-mail address is confirmed already.", code="already_verified")
         throttling.check(session, "verification", str(person.id))
@@ -166,7 +166,7 @@ def change_address(email: str, password: str | None, by: Principal, origin: Orig
     Whether somebody else has that address shows only in the mail that goes to it.
     """
     with database.transaction() as session:
-        person = session.get_one(User, by.user_id)
+        person = queries.person(session, by.user_id)
         throttling.check(session, "proof", str(person.id))
         stored = person.password_hash
     if by.session_id is None:
@@ -176,7 +176,7 @@ def change_address(email: str, password: str | None, by: Principal, origin: Orig
             throttling.failed(session, "proof", str(by.user_id))
         raise Unauthenticated("The password is wrong.", code="wrong_credentials")
     with database.transaction() as session:
-        person = session.get_one(User, by.user_id)
+        person = queries.person(session, by.user_id)
         if queries.user_by_email(session, email) is not None:
             mailing.send(session, "account-exists", email)
         else:

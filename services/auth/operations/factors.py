@@ -23,7 +23,7 @@ from sqlalchemy.orm import Session as Transaction
 from libs import database
 from libs.web import Principal
 from libs.web.problems import Conflict, Malformed, NotFound, Unauthenticated
-from services.auth import credentials, sealing
+from services.auth import credentials, queries, sealing
 from services.auth.forgetting import forget
 from services.auth.models import Passkey, RecoveryCode, Totp, User
 from services.auth.operations import audit, challenges, passkeys, throttling
@@ -100,7 +100,7 @@ def begin_totp(by: Principal) -> Enrolment:
     """
     with database.transaction() as session:
         require_recent(session, by)
-        person = session.get_one(User, by.user_id)
+        person = queries.person(session, by.user_id)
         secret = pyotp.random_base32()
         kept = {"secret": sealing.sealed(secret.encode()), "last_step": 0}
         made = session.scalar(

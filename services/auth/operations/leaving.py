@@ -11,7 +11,7 @@ from libs import bus, database
 from libs.contracts.events import UserDeleted
 from libs.web import Principal
 from libs.web.problems import Unauthenticated
-from services.auth import passwords
+from services.auth import passwords, queries
 from services.auth.forgetting import forget
 from services.auth.models import Group, Mail, Membership, User
 from services.auth.operations import accounts, audit, mailing, throttling
@@ -31,7 +31,7 @@ def ask(password: str | None, by: Principal, origin: Origin = NOWHERE) -> None:
     """
     with database.transaction() as session:
         accounts.require_recent(session, by)
-        person = session.get_one(User, by.user_id)
+        person = queries.person(session, by.user_id)
         throttling.check(session, "proof", str(person.id))
         stored = person.password_hash
     if stored is not None and not (password is not None and passwords.verify(password, stored)):
@@ -39,7 +39,7 @@ def ask(password: str | None, by: Principal, origin: Origin = NOWHERE) -> None:
             throttling.failed(session, "proof", str(by.user_id))
         raise Unauthenticated("The password is wrong.", code="wrong_credentials")
     with database.transaction() as session:
-        person = session.get_one(User, by.user_id, with_for_update=True)
+        person = queries.held(session, by.user_id)
         grace = timedelta(days=settings().deletion_grace)
         person.delete_after = session.scalars(select(database.now())).one() + grace
         end_all(session, person.id)

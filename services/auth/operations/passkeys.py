@@ -25,6 +25,7 @@ from libs import database
 from libs.telemetry import log
 from libs.web import Principal
 from libs.web.problems import Conflict, Malformed, NotFound, Unauthenticated
+from services.auth import queries
 from services.auth.forgetting import forget
 from services.auth.models import Passkey, User
 from services.auth.operations import audit, challenges
@@ -52,7 +53,7 @@ def offer(by: Principal) -> Question:
     """Begin to add a passkey. Takes a recent proof."""
     with database.transaction() as session:
         require_recent(session, by)
-        person = session.get_one(User, by.user_id)
+        person = queries.person(session, by.user_id)
         options = webauthn.generate_registration_options(
             rp_id=_host(),
             rp_name="Clipstead",
@@ -129,7 +130,7 @@ def drop(passkey_id: UUID, by: Principal, origin: Origin = NOWHERE) -> None:
     with database.transaction() as session:
         require_recent(session, by)
         found = _own(session, passkey_id, by)
-        person = session.get_one(User, by.user_id)
+        person = queries.person(session, by.user_id)
         others = session.scalars(select(func.count()).where(Passkey.user_id == person.id)).one() - 1
         if person.password_hash is None and others == 0:
             raise Conflict("This is your only way to sign in. Set a password first.", code="last_way_in")

@@ -20,6 +20,7 @@ from libs.contracts.subscriptions import SERVICES
 from libs.web import Principal, peers
 from libs.web.exporting import rows_of
 from libs.web.problems import Malformed, NotFound, TooLarge
+from services.auth import queries
 from services.auth.forgetting import forget
 from services.auth.models import (
     ApiKey,
@@ -47,7 +48,7 @@ PATIENCE = 30.0  # seconds that a service gets to tell what it knows of somebody
 def change(by: Principal, changed: Mapping[str, Any], origin: Origin = NOWHERE) -> User:
     """Change what somebody says about themselves: ``display_name``, ``language``, ``year_of_birth``, ``consent_version``."""
     with database.transaction() as session:
-        person = session.get_one(User, by.require("write"), with_for_update=True)
+        person = queries.held(session, by.require("write"))
         for name, value in changed.items():
             setattr(person, name, value)
         if "consent_version" in changed:
@@ -70,10 +71,11 @@ def set_avatar(content: bytes, by: Principal) -> str:
     picture = _encoded(content)
     etag = hashlib.sha256(picture).hexdigest()[:32]
     with database.transaction() as session:
+        person = queries.held(session, by.require("write"))
         kept = {"body": picture, "mime": "image/webp", "etag": etag}
         session.execute(
             insert(Avatar)
-            .values(user_id=by.require("write"), **kept)
+            .values(user_id=person.id, **kept)
             .on_conflict_do_update(index_elements=[Avatar.user_id], set_=kept)
         )
     return etag

@@ -86,7 +86,7 @@ def listening(catalog: UnderTest, path: str, by: UUID | None, **headers: str) ->
     """Read an event stream within the block."""
     with (
         httpx.Client(base_url=catalog.url, timeout=PATIENCE * 2, trust_env=False) as client,
-        client.stream("GET", path, headers=catalog.call.headers(by) | headers) as reply,
+        client.stream("GET", path, headers=catalog.call.headers(by, method="GET", path=path) | headers) as reply,
     ):
         assert reply.status_code == 200
         assert reply.headers["content-type"].startswith("text/event-stream")

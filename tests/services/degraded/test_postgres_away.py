@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from uuid import UUID
 
 import httpx
 import pytest
+from PIL import Image
 from prometheus_client import REGISTRY
 
 from gateway.app import create
@@ -27,7 +29,7 @@ from tests.factories.platform import wait_until
 from tests.factories.recordings import tone
 from tests.factories.services import Databases, Keys, UnderTest, served
 
-ME, ID = new_id(), new_id()
+ME, ID, SESSION = new_id(), new_id(), new_id()
 LIMIT = 2.0  # seconds
 RECOVERY = 10.0  # seconds
 TUS = {"Tus-Resumable": "1.0.0"}
@@ -43,12 +45,37 @@ CONSTANT = {
     "/s/static/{name} HEAD",
 }
 SCOPES = {"upload", "read", "write", "admin"}
+SECRET = "c" * 24
+
+
+def picture() -> bytes:
+    """A small PNG."""
+    written = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(written, "PNG")
+    return written.getvalue()
+
+
 SPECIAL: dict[str, dict[str, Any]] = {
     "/v1/admin/retention PUT": {"json": {"originals": None, "renditions": None, "imports": None}},
     "/v1/auth/sign-up POST": {"json": PERSON},
     "/v1/auth/sign-in POST": {"json": PERSON},
-    "/v1/auth/sign-out POST": {"session_id": new_id()},
     "/v1/auth/api-keys POST": {"json": {"name": "cli", "scopes": ["read"]}},
+    "/v1/auth/prove POST": {"json": {"password": PERSON["password"]}},
+    "/v1/auth/password POST": {"json": {"new": PERSON["password"]}},
+    "/v1/auth/password/forgotten POST": {"json": {"email": PERSON["email"]}},
+    "/v1/auth/password/reset POST": {"json": {"code": SECRET, "password": PERSON["password"]}},
+    "/v1/auth/verify POST": {"json": {"code": SECRET}},
+    "/v1/auth/address POST": {"json": {"email": "ada@example.net"}},
+    "/v1/auth/address/confirm POST": {"json": {"code": SECRET}},
+    "/v1/auth/sign-in/second POST": {"json": {"challenge": SECRET, "totp": "123456"}},
+    "/v1/auth/sign-in/passkey POST": {"json": {"challenge": SECRET, "credential": {"rawId": "AA"}}},
+    "/v1/auth/totp/confirm POST": {"json": {"code": "123456"}},
+    "/v1/auth/totp DELETE": {"json": {"code": "123456"}},
+    "/v1/auth/passkeys POST": {"json": {"challenge": SECRET, "credential": {"rawId": "AA"}, "name": "phone"}},
+    "/v1/auth/passkeys/{passkey_id} PATCH": {"json": {"name": "phone"}},
+    "/v1/auth/me PATCH": {"json": {"display_name": "Ada"}},
+    "/v1/auth/me DELETE": {"json": {}},
+    "/v1/auth/me/avatar PUT": {"headers": {"Content-Type": "image/png"}, "content": picture()},
     "/internal/resolve POST": {"json": {"session_token": "x" * 40}},
     "/v1/uploads POST": {"headers": TUS | {"Upload-Length": "10"}},
     "/v1/uploads/{upload_id} HEAD": {"headers": TUS},
@@ -116,17 +143,13 @@ def token_for(path: str) -> str:
 
 def call(service: UnderTest, path: str, method: str) -> tuple[httpx.Response, float]:
     """Send a request that would be well-formed; its reply, and how long that took."""
-    special = {"by": ME, **SPECIAL.get(f"{path} {method}", {})}
+    special = {"by": ME, "session_id": SESSION, **SPECIAL.get(f"{path} {method}", {})}
     name = path.partition("{")[2].partition("}")[0]
     filled = path.replace("{" + name + "}", token_for(path) if name == "token" else str(ID)) if name else path
     if name == "name":
         filled = path.replace("{name}", "share.css")
-    headers = service.call.headers(
-        special.pop("by"), SCOPES, special.pop("issuer", "gateway"), special.pop("session_id", None)
-    )
-    headers |= special.pop("headers", {})
     started = time.monotonic()
-    reply = service.call.http.request(method, filled, headers=headers, **special)
+    reply = service.call(method, filled, scopes=SCOPES, **special)
     return reply, time.monotonic() - started
 
 

@@ -60,7 +60,7 @@ def settings(services: dict[str, Service], valkey: Valkey, keys: Keys, **changed
 @pytest.fixture(scope="session")
 def standing(running: dict[str, Service], valkey: Valkey, keys: Keys) -> Iterator[str]:
     """A gateway that remembers no identities and limits no rates, for all tests that change no settings; its address."""
-    endless = dict.fromkeys(("sign_in_limit", "sign_up_limit", "import_limit"), "1000000/minute")
+    endless = dict.fromkeys(("sign_in_limit", "sign_up_limit", "import_limit", "email_limit"), "1000000/minute")
     with served(create(settings(running, valkey, keys, identity_ttl=0, **endless))) as address:
         yield address
 

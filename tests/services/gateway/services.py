@@ -18,7 +18,8 @@ from starlette.responses import JSONResponse, RedirectResponse, Response, Stream
 from starlette.routing import Route
 
 from libs.contracts.subscriptions import SERVICES
-from libs.web.tokens import HEADER, BadToken, Principal, Verifier
+from libs.web.access import target_of
+from libs.web.tokens import HEADER, BadToken, Principal, Token, Verifier
 
 CHUNK = bytes(range(256)) * 256  # 64 KiB
 
@@ -44,6 +45,7 @@ class Service:
     keys: Path
     url: str = ""
     seen: list[Seen] = field(default_factory=list)
+    tokens: list[Token] = field(default_factory=list)
     system: dict[str, Any] = field(default_factory=lambda: {"version": "1", "engine": "real"})
     openapi: dict[str, Any] = field(default_factory=dict)
     left: threading.Event = field(default_factory=threading.Event)  # a client went away in the middle
@@ -66,6 +68,7 @@ class Service:
 
     def forget(self) -> None:
         self.seen.clear()
+        self.tokens.clear()
         self.left.clear()
         self.go_on.clear()
         self.received = 0
@@ -78,10 +81,15 @@ class Service:
             request.method,
             request.scope["raw_path"].decode() + (f"?{query}" if query else ""),
             headers,
-            self._verifier.verify(request.headers.get(HEADER, "")),
+            self._verify(request),
         )
         self.seen.append(seen)
         return seen
+
+    def _verify(self, request: Request) -> Principal:
+        token = self._verifier.verify(request.headers.get(HEADER, ""), request.method, target_of(request.scope))
+        self.tokens.append(token)
+        return token.principal
 
     async def echo(self, request: Request) -> Response:
         """Say how large the body was and what it hashes to."""
@@ -117,6 +125,7 @@ class Auth(Service):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.identities: dict[str, dict[str, Any]] = {}
+        self.questions: list[dict[str, Any]] = []
         self.asked = 0
         self.broken = False
 
@@ -125,19 +134,22 @@ class Auth(Service):
             Route("/internal/resolve", self.resolve, methods=["POST"]),
             Route("/v1/auth/sign-in", self.sign_in, methods=["POST"]),
             Route("/v1/auth/sign-up", self.sign_in, methods=["POST"]),
+            Route("/v1/auth/verify", self.verify, methods=["POST"]),
             Route("/v1/auth/sign-out", self.sign_out, methods=["POST"]),
         ]
 
-    def admit(self, credential: str, scopes: tuple[str, ...] = ("upload", "read", "write")) -> UUID:
-        """Make a person with this session token or API key; the user's id."""
+    def admit(
+        self, credential: str, scopes: tuple[str, ...] = ("upload", "read", "write"), email: str = "", **more: Any
+    ) -> UUID:
+        """Make a person with this session token or API key; the user's id. ``email``: whom a delegate's key acts for."""
         user = uuid4()
-        self.identities[credential] = {
+        self.identities[credential + email] = {
             "user_id": str(user),
-            "session_id": None if credential.startswith("csk_") else str(uuid4()),
+            "session_id": None if credential.startswith("csk_") or "@" in credential else str(uuid4()),
             "scopes": scopes,
             "email": "ada@example.org",
             "display_name": "Ada",
-        }
+        } | more
         return user
 
     async def resolve(self, request: Request) -> Response:
@@ -146,7 +158,17 @@ class Auth(Service):
         if self.broken:
             return JSONResponse({}, 500)
         body = await request.json()
-        found = self.identities.get(body.get("session_token") or body.get("api_key"))
+        self.questions.append(body)
+        given = [body[kind] for kind in ("session_token", "api_key", "dev_email") if kind in body]
+        credential, email = "".join(given), body.get("delegated_email", "")
+        found = self.identities.get(credential + email)
+        if found is None and email and credential in self.identities:
+            delegate = "delegate" in self.identities[credential]["scopes"]
+            return (
+                JSONResponse({"code": "unknown_delegated_user"}, 404)
+                if delegate
+                else JSONResponse({"code": "missing_scope"}, 403)
+            )
         return JSONResponse(found) if found else JSONResponse({"code": "not_found"}, 404)
 
     async def sign_in(self, request: Request) -> Response:
@@ -159,6 +181,18 @@ class Auth(Service):
         expires = datetime.now(UTC) + timedelta(days=30)
         headers = {"X-Session-Token": token, "X-Session-Expires": expires.isoformat()}
         return JSONResponse({"user": {"id": str(user)}}, headers=headers)
+
+    async def verify(self, request: Request) -> Response:
+        """Answer with a redirection that begins a session, or with one that doesn't."""
+        self.note(request)
+        body = await request.json()
+        headers = {"Location": "/welcome"}
+        if body["code"] == "right":
+            token = f"session-{uuid4().hex}"
+            self.admit(token)
+            expires = datetime.now(UTC) + timedelta(days=30)
+            headers |= {"X-Session-Token": token, "X-Session-Expires": expires.isoformat()}
+        return Response(status_code=303, headers=headers)
 
     async def sign_out(self, request: Request) -> Response:
         seen = self.note(request)
@@ -189,6 +223,7 @@ class Catalog(Service):
             Route("/v1/library/slow", self.slow),
             Route("/v1/library/away", self.away),
             Route("/v1/library/torn", self.torn),
+            Route("/v1/library/careless", self.careless),
         ]
 
     async def events(self, request: Request) -> Response:
@@ -220,6 +255,15 @@ class Catalog(Service):
     async def away(self, request: Request) -> Response:
         self.note(request)
         return RedirectResponse("http://127.0.0.1:1/elsewhere")
+
+    async def careless(self, request: Request) -> Response:
+        self.note(request)
+        headers = {
+            "X-Content-Type-Options": "none",
+            "Strict-Transport-Security": "max-age=0",
+            "Content-Security-Policy": "default-src 'none'; frame-ancestors *",
+        }
+        return JSONResponse({}, headers=headers)
 
     async def torn(self, request: Request) -> Response:
         self.note(request)

@@ -61,18 +61,55 @@ def test_an_app_that_is_not_built_says_how(connect: Connect) -> None:
     assert "npm run build" in reply.text
 
 
-def test_browsers_are_told_to_be_careful(connect: Connect) -> None:
+CAREFUL = (
+    "/",
+    "/library",
+    "/assets/gone.js",
+    "/api/docs",
+    "/api/v1/session",
+    "/api/v1/clips",
+    "/api/nothing",
+    "/api/..%2f",
+)
+
+
+@pytest.mark.parametrize("path", [*CAREFUL, "/health/live", "/metrics", "/p/x?chunks=1", "/s/x"])
+def test_browsers_are_told_to_be_careful(connect: Connect, path: str) -> None:
+    """OWASP ASVS 5.0, 3.4, on every answer, refusals too."""
     client = connect(public_url="https://clips.example.org")
 
-    for path in ("/", "/api/v1/session", "/api/nothing", "/api/..%2f", "/health/live"):
-        headers = client.get(path).headers
-        assert headers["x-content-type-options"] == "nosniff"
-        assert "frame-ancestors 'none'" in headers["content-security-policy"]
-        assert "max-age" in headers["strict-transport-security"]
-        assert headers["referrer-policy"]
-        assert "camera=()" in headers["permissions-policy"]
-    assert client.get("/api/v1/session").headers["cache-control"] == "no-store"
+    headers = client.get(path).headers
+
+    policy = dict(part.strip().partition(" ")[::2] for part in headers["content-security-policy"].split(";"))
+    assert policy["frame-ancestors"] == policy["base-uri"] == "'none'"
+    assert "'none'" in (policy.get("object-src"), policy["default-src"])
+    assert "unsafe" not in policy.get("script-src", policy["default-src"])
+    assert headers["x-content-type-options"] == "nosniff"
+    transport = dict(part.strip().partition("=")[::2] for part in headers["strict-transport-security"].split(";"))
+    assert int(transport["max-age"]) >= 365 * 86400
+    assert "includeSubDomains" in transport
+    assert headers["referrer-policy"] in ("no-referrer", "same-origin")
+    assert "camera=()" in headers["permissions-policy"]
+    if headers.get("content-type", "").startswith("text/"):
+        assert "charset=utf-8" in headers["content-type"]
+
+
+def test_what_is_answered_to_one_person_is_kept_by_nobody(connect: Connect) -> None:
+    client = connect(public_url="https://clips.example.org")
+
+    for path in ("/api/v1/session", "/api/v1/clips", "/api/nothing"):
+        assert client.get(path).headers["cache-control"] == "no-store"
     assert client.get("/p/x?chunks=1").headers["referrer-policy"] == "no-referrer"
+
+
+def test_a_service_cannot_take_the_care_back(connect: Connect) -> None:
+    """A page may say itself by whom it is embedded; how it came, and what it is, are not its to say."""
+    reply = connect(public_url="https://clips.example.org").get("/api/v1/library/careless")
+
+    assert reply.headers.get_list("x-content-type-options") == ["nosniff"]
+    [transport] = reply.headers.get_list("strict-transport-security")
+    assert transport.startswith("max-age=63072000")
+    assert reply.headers["content-security-policy"] == "default-src 'none'; frame-ancestors *"
 
 
 def test_without_tls_there_is_no_promise_of_it(client: httpx.Client) -> None:

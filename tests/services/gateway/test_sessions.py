@@ -61,6 +61,26 @@ def test_a_wrong_password_sets_no_cookie(client: httpx.Client) -> None:
     assert "set-cookie" not in reply.headers
 
 
+def test_a_redirection_may_begin_a_session_too(client: httpx.Client) -> None:
+    reply = client.post("/api/v1/auth/verify", json={"code": "right"})
+
+    assert (reply.status_code, reply.headers["location"]) == (303, "/welcome")
+    assert cookie_of(reply)[1].value.startswith("session-")
+    assert "x-session-token" not in reply.headers
+    assert client.get("/api/v1/session").json()["user"] is not None
+
+
+def test_a_reply_that_begins_no_session_leaves_the_cookie_alone(client: httpx.Client) -> None:
+    sign_in(client)
+    csrf = {"X-CSRF-Token": token_of(client)}
+
+    reply = client.post("/api/v1/auth/verify", json={"code": "wrong"}, headers=csrf)
+
+    assert reply.status_code == 303
+    assert "set-cookie" not in reply.headers
+    assert client.get("/api/v1/session").json()["user"] is not None
+
+
 def test_the_session_says_who_is_signed_in(client: httpx.Client) -> None:
     assert client.get("/api/v1/session").json() == {"user": None, "csrf_token": None}
 

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from infra import secrets
 from libs.contracts.subscriptions import SERVICES
 from libs.settings import ServiceSettings
-from libs.web.tokens import Signer, Verifier
+from libs.web.tokens import Asked, Signer, Verifier
 
 ROOT = Path(__file__).resolve().parents[3]
 BASE, PRODUCTION, MONITORING = "docker-compose.yml", "docker-compose.prod.yml", "docker-compose.monitoring.yml"
@@ -190,8 +190,8 @@ def test_passwords_differ_where_they_protect_different_things(filled: Path) -> N
 
 def test_what_a_service_signs_the_others_can_verify(filled: Path) -> None:
     for issuer in (*SERVICES, "gateway"):
-        token = Signer(issuer, _text(filled, f"{issuer}_service_key")).sign("catalog")
-        assert Verifier("catalog", filled / "service_keys").verify(token).service == issuer
+        token = Signer(issuer, _text(filled, f"{issuer}_service_key")).sign("catalog", Asked("GET", "/"))
+        assert Verifier("catalog", filled / "service_keys").verify(token, "GET", "/").principal.service == issuer
 
 
 def test_secrets_in_use_are_never_overwritten(filled: Path) -> None:

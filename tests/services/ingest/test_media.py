@@ -134,7 +134,7 @@ def test_too_large_is_refused_and_dropped(start: Callable[..., UnderTest], make:
 def test_a_client_that_breaks_off_leaves_nothing(ingest: UnderTest, video: Path) -> None:
     parts = urlsplit(ingest.url)
     with socket.create_connection((parts.hostname or "", parts.port or 0)) as line:
-        headers = ingest.call.headers(ME) | {
+        headers = ingest.call.headers(ME, method="POST", path="/v1/media") | {
             "Content-Type": "multipart/form-data; boundary=b",
             "Content-Length": "10000000",
         }

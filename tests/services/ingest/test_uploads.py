@@ -154,10 +154,13 @@ def test_a_cut_upload_goes_on_from_another_connection(ingest: UnderTest, large: 
     kept = offset(ingest, path)
     assert 0 < kept <= arrived
     with httpx.Client(base_url=ingest.url, trust_env=False, timeout=30) as another:
-        headers = ingest.call.headers(ME) | TUS | BODY | {"Upload-Offset": str(kept)}
-        assert another.patch(path, headers=headers, content=data[kept : kept + 1000]).status_code == 204
-        headers["Upload-Offset"] = str(kept + 1000)
-        assert another.patch(path, headers=headers, content=data[kept + 1000 :]).status_code == 204
+
+        def more(begin: int, end: int | None) -> int:
+            headers = ingest.call.headers(ME, method="PATCH", path=path) | TUS | BODY | {"Upload-Offset": str(begin)}
+            return another.patch(path, headers=headers, content=data[begin:end]).status_code
+
+        assert more(kept, kept + 1000) == 204
+        assert more(kept + 1000, None) == 204
     assert resumed() == before + 1  # the piece after that only followed
     ingest.do_jobs()
     [received] = ingest.told(events.MediaReceived)
@@ -169,7 +172,8 @@ def raw_patch(ingest: UnderTest, path: str, at: int, length: int, by: UUID = ME)
     """Begin a PATCH on a bare socket, to be left in any state."""
     parts = urlsplit(ingest.url)
     line = socket.create_connection((parts.hostname or "", parts.port or 0))
-    headers = ingest.call.headers(by) | TUS | BODY | {"Upload-Offset": str(at), "Content-Length": str(length)}
+    headers = ingest.call.headers(by, method="PATCH", path=path) | TUS | BODY
+    headers |= {"Upload-Offset": str(at), "Content-Length": str(length)}
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     line.sendall(f"PATCH {path} HTTP/1.1\r\nHost: x\r\n{lines}\r\n".encode())
     return line
@@ -197,7 +201,7 @@ def test_many_at_once_write_each_byte_once(ingest: UnderTest, large: Path) -> No
 
     def send() -> None:
         with httpx.Client(base_url=ingest.url, trust_env=False, timeout=30) as line:
-            headers = ingest.call.headers(ME) | TUS | BODY | {"Upload-Offset": "0"}
+            headers = ingest.call.headers(ME, method="PATCH", path=path) | TUS | BODY | {"Upload-Offset": "0"}
             try:
                 statuses.append(line.patch(path, headers=headers, content=data).status_code)
             except httpx.TransportError:  # refused before the body was taken
@@ -468,7 +472,7 @@ def test_killed_in_the_middle_nothing_acknowledged_is_lost(
     ingest.url = servers().url
     kept = offset_at(ingest, path)
     assert kept == safe > 0
-    headers = ingest.call.headers(ME) | TUS | BODY | {"Upload-Offset": str(kept)}
+    headers = ingest.call.headers(ME, method="PATCH", path=path) | TUS | BODY | {"Upload-Offset": str(kept)}
     reply = httpx.patch(ingest.url + path, headers=headers, content=data[kept:], trust_env=False, timeout=30)
     assert reply.status_code == 204
     ingest.do_jobs()
@@ -479,7 +483,8 @@ def test_killed_in_the_middle_nothing_acknowledged_is_lost(
 
 def offset_at(ingest: UnderTest, path: str) -> int:
     """Ask the server process over a connection of its own."""
-    reply = httpx.head(ingest.url + path, headers=ingest.call.headers(ME) | TUS, trust_env=False)
+    headers = ingest.call.headers(ME, method="HEAD", path=path) | TUS
+    reply = httpx.head(ingest.url + path, headers=headers, trust_env=False)
     return int(reply.headers["Upload-Offset"])
 
 
