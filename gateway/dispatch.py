@@ -11,9 +11,9 @@ from datetime import datetime
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.addresses import client_of
+from gateway.addresses import Client, client_of
 from gateway.door import Caller, Door, has_body
-from gateway.failures import MethodNotAllowed
+from gateway.failures import Down, MethodNotAllowed
 from gateway.headers import Headers, cookie_inward, cookie_outward, framed_anew, inward, outward, value_of
 from gateway.limits import Tally
 from gateway.proxy import Body, Relay
@@ -81,6 +81,8 @@ class Dispatch:
             headers = framed_anew(headers)
         else:
             asked = Asked(method, target)
+        if caller.identity is not None and caller.identity.delegate is not None:
+            await self._record_act(caller.identity, caller.client, scope)
         headers += self._added(route, caller, asked)
         relay = Relay(self.upstreams[route.service], method, target.encode(), headers, body)
         await relay.run(
@@ -89,6 +91,20 @@ class Dispatch:
             read_timeout=self._patience(route),
             over=(lambda: self._over(caller)) if route.reply is Reply.FEED else None,
         )
+
+    async def _record_act(self, identity: Identity, client: Client, scope: Scope) -> None:
+        """Have an act in somebody's name written down before it is done. Raises Down if it can't be: nor is it done then."""
+        act = {
+            "user_id": str(identity.user_id),
+            "key_id": str(identity.key_id),
+            "delegate": identity.delegate,
+            "method": scope["method"],
+            "path": scope["raw_path"].decode("ascii"),
+            "correlation_id": correlation_id(),
+        }
+        status, _ = await self.upstreams["auth"].ask("POST", "/internal/acts", json=act, client=client)
+        if status != 204:
+            raise Down("auth")
 
     async def _over(self, caller: Caller) -> None:
         """Return when a feed has to end: the gateway stops, or the session that opened it has ended (or can't be asked)."""
@@ -103,9 +119,12 @@ class Dispatch:
         if caller.credential is None or caller.identity is None:
             return True
         try:
-            return await self.door.sessions.identify(caller.credential, caller.client) is not None
+            now = await self.door.sessions.identify(caller.credential, caller.client)
         except Problem:
             return False
+        # A feed goes on with the rights that it began with: with others, it has to begin anew.
+        before = caller.identity
+        return now is not None and (now.scopes, set(now.groups)) == (before.scopes, set(before.groups))
 
     def _added(self, route: Route, caller: Caller, asked: Asked) -> Headers:
         """What a service learns about a request beside the client's own headers."""

@@ -124,6 +124,18 @@ ROUTES: tuple[Route, ...] = (
     _at("POST",        "/api/v1/auth/api-keys",               "auth", "write"),
     _at("DELETE",      "/api/v1/auth/api-keys/{id}",          "auth", "write"),
 
+    # groups
+    _at("GET",         "/api/v1/groups",                      "auth", "read"),
+    _at("POST",        "/api/v1/groups",                      "auth", "write"),
+    _at("GET",         "/api/v1/groups/{id}",                 "auth", "read"),
+    _at("PATCH DELETE", "/api/v1/groups/{id}",                "auth", "write"),
+    _at("GET",         "/api/v1/groups/{id}/members",         "auth", "read"),
+    _at("PATCH DELETE", "/api/v1/groups/{id}/members/{id}",   "auth", "write"),
+    _at("GET POST",    "/api/v1/groups/{id}/invitations",     "auth", "write"),
+    _at("DELETE",      "/api/v1/groups/{id}/invitations/{id}", "auth", "write"),
+    _at("POST",        "/api/v1/invitations/look",            "auth", who=Who.ANYBODY, address_limit="sign_in"),
+    _at("POST",        "/api/v1/invitations/accept",          "auth", "write", address_limit="sign_in"),
+
     # recordings on their way in
     _at("OPTIONS",     "/api/v1/uploads",                     "ingest", who=Who.NOBODY),
     _at("POST",        "/api/v1/uploads",                     "ingest", "upload", body=Body.BYTES),
@@ -159,6 +171,16 @@ ROUTES: tuple[Route, ...] = (
 
     # what administrators rule
     _at("GET PUT",     "/api/v1/admin/retention",             "catalog", "admin"),
+    _at("GET",         "/api/v1/admin/users",                 "auth", "admin"),
+    _at("GET PATCH DELETE", "/api/v1/admin/users/{id}",       "auth", "admin"),
+    _at("POST",        "/api/v1/admin/users/{id}/sign-out",   "auth", "admin"),
+    _at("DELETE",      "/api/v1/admin/users/{id}/factors",    "auth", "admin"),
+    _at("GET PUT",     "/api/v1/admin/accounts",              "auth", "admin"),
+    _at("GET POST",    "/api/v1/admin/invitations",           "auth", "admin"),
+    _at("DELETE",      "/api/v1/admin/invitations/{id}",      "auth", "admin"),
+    _at("GET",         "/api/v1/admin/mails",                 "auth", "admin"),
+    _at("GET",         "/api/v1/admin/mails/{id}",            "auth", "admin"),
+    _at("GET",         "/api/v1/admin/audit",                 "auth", "admin"),
 
     # playing and sharing
     _at("POST",        "/api/v1/playback",                    "stream", "read", who=Who.ANYBODY),

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 from prometheus_client import Counter, Gauge
 
+from gateway.addresses import Client
 from gateway.failures import BrokenReply, Down, Slow
 from gateway.headers import Headers
 from libs.patience import Breaker
@@ -88,12 +89,20 @@ class Upstream:
             await asyncio.sleep(pause)
             pause *= 2
 
-    async def ask(self, method: str, path: str, *, json: object = None, patience: float = 5.0) -> tuple[int, object]:
-        """The gateway's own question to a service: its status and parsed JSON (None if it is none). Raises as ``send``."""
+    async def ask(
+        self, method: str, path: str, *, json: object = None, patience: float = 5.0, client: Client | None = None
+    ) -> tuple[int, object]:
+        """The gateway's own question to a service: its status and parsed JSON (None if it is none). Raises as ``send``.
+
+        ``client`` is whom it is asked about, where the service wants to know.
+        """
         content = None if json is None else dumps(json).encode()
         token = self._signer.sign(self.name, Asked.with_body(method, path, content or b""))
         headers = [(b"accept", b"application/json"), (b"x-service-token", token.encode())]
         headers.append((b"x-correlation-id", correlation_id().encode()))
+        if client is not None:
+            headers += [(b"x-forwarded-for", str(client.address).encode())]
+            headers += [(b"user-agent", client.device.encode("latin-1", "replace"))]
         if content is not None:
             headers += [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())]
         response = await self.send(method, path.encode(), headers, content, read_timeout=patience)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 from uuid import UUID
 
-from libs.contracts.media import Contract, EngineSpan, Origin, Original, Preset, Wishes
+from libs.contracts.media import Contract, EngineSpan, Origin, Original, Preset, Visibility, Wishes
 
 
 class Event(Contract):
@@ -32,6 +32,39 @@ class UserDeleted(Event):
     """A person is gone; so is everything of theirs."""
 
     name: ClassVar[str] = "user.deleted"
+    user_id: UUID
+
+
+class UserSuspended(Event):
+    """An administrator disabled somebody, or let them in again. What they shared is not to be had meanwhile."""
+
+    name: ClassVar[str] = "user.suspended"
+    user_id: UUID
+    suspended: bool
+
+
+class SessionsEnded(Event):
+    """Sessions of somebody's are over; what was granted to them is, too."""
+
+    name: ClassVar[str] = "sessions.ended"
+    user_id: UUID
+    session_ids: tuple[UUID, ...]
+
+
+class GroupChanged(Event):
+    """A group was made, renamed or, with ``deleted``, dissolved."""
+
+    name: ClassVar[str] = "group.changed"
+    group_id: UUID
+    group_name: str
+    deleted: bool = False
+
+
+class MemberLeft(Event):
+    """Somebody is no member of a group any more."""
+
+    name: ClassVar[str] = "group.member.left"
+    group_id: UUID
     user_id: UUID
 
 
@@ -242,7 +275,8 @@ class MediaChanged(Event):
     media_id: UUID
     owner_id: UUID
     title: str
-    visibility: Literal["private", "unlisted", "public"]
+    visibility: Visibility
+    group_id: UUID | None = None  # whose members may see it, where the visibility is "group"
 
 
 class MediaDeleted(Event):

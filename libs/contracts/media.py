@@ -9,6 +9,9 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+Visibility = Literal["private", "group", "unlisted", "public"]
+"""Who may see a recording or clip: its owner, the members of one group too, who has its address, everybody."""
+
 
 class Contract(BaseModel):
     """Base of everything that crosses a border. Frozen; unknown fields are ignored, so that releases can overlap."""

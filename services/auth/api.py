@@ -36,7 +36,7 @@ def _one_line(text: str) -> str:
 Email = Annotated[str, StringConstraints(max_length=320), AfterValidator(normalised)]
 Password = Annotated[str, StringConstraints(min_length=passwords.SHORTEST, max_length=passwords.LONGEST)]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80), AfterValidator(_one_line)]
-Scope = Literal["upload", "read", "write", "admin"]
+Scope = Literal["upload", "read", "write", "admin", "delegate"]
 
 
 class Request(BaseModel):
@@ -62,25 +62,43 @@ class SignIn(Request):
 
 
 class NewApiKey(Request):
-    """A key to be made."""
+    """A key to be made, good for some days, or else until it is revoked."""
 
     name: Name
-    scopes: Annotated[list[Scope], Field(min_length=1, max_length=4)]
+    scopes: Annotated[list[Scope], Field(min_length=1, max_length=5)]
+    days: Annotated[int, Field(ge=1, le=3650)] | None = None
 
 
 class Credential(Request):
-    """Exactly one of the two."""
+    """Exactly one of the first three."""
 
-    session_token: Annotated[str, StringConstraints(max_length=200)] | None = None
-    api_key: Annotated[str, StringConstraints(max_length=200)] | None = None
+    session_token: Annotated[str, StringConstraints(max_length=512)] | None = None
+    api_key: Annotated[str, StringConstraints(max_length=512)] | None = None
+    dev_email: Annotated[str, StringConstraints(max_length=320)] | None = (
+        None  # whom a developer's machine takes all for
+    )
+    delegated_email: Annotated[str, StringConstraints(max_length=320)] | None = None  # whom the key wants to act for
     address: Annotated[str, StringConstraints(max_length=60)] = ""  # that the gateway saw the request come from
     device: Annotated[str, StringConstraints(max_length=2000)] = ""  # its User-Agent
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
-        if (self.session_token is None) == (self.api_key is None):
-            raise ValueError("give either session_token or api_key")
+        if sum(given is not None for given in (self.session_token, self.api_key, self.dev_email)) != 1:
+            raise ValueError("give one of session_token, api_key and dev_email")
+        if self.delegated_email is not None and self.api_key is None:
+            raise ValueError("delegated_email goes with api_key")
         return self
+
+
+class ActBody(Request):
+    """What the gateway says of a delegated request."""
+
+    user_id: UUID
+    key_id: UUID
+    delegate: Annotated[str, StringConstraints(max_length=80)]
+    method: Annotated[str, StringConstraints(max_length=10)]
+    path: Annotated[str, StringConstraints(max_length=8192)]
+    correlation_id: Annotated[str, StringConstraints(max_length=200)]
 
 
 class UserView(BaseModel):
@@ -138,6 +156,7 @@ class ApiKeyView(BaseModel):
     scopes: list[str]
     created_at: datetime
     last_used_at: datetime | None
+    expires_at: datetime | None
 
 
 class NewApiKeyView(ApiKeyView):
@@ -195,29 +214,48 @@ def api_keys(caller: Caller) -> ApiKeyList:
 
 
 @router.post("/v1/auth/api-keys", status_code=201)
-def create_api_key(wanted: NewApiKey, response: Response, caller: Caller, once: Keyed) -> NewApiKeyView:
-    """Make a key, of no more scopes than the maker has."""
-    made = keys.create(wanted.name, wanted.scopes, caller, once)
+def create_api_key(wanted: NewApiKey, response: Response, caller: Caller, origin: From, once: Keyed) -> NewApiKeyView:
+    """Make a key, of no more scopes than the maker has. One that acts for others (delegate) takes an administrator."""
+    made = keys.create(wanted.name, wanted.scopes, caller, origin, once, days=wanted.days)
     response.headers["Cache-Control"] = "no-store"
     return NewApiKeyView.model_validate(made)
 
 
 @router.delete("/v1/auth/api-keys/{key_id}", status_code=204)
-def revoke_api_key(key_id: UUID, caller: Caller) -> None:
+def revoke_api_key(key_id: UUID, caller: Caller, origin: From) -> None:
     """Revoke a key for good."""
-    keys.revoke(key_id, caller)
+    keys.revoke(key_id, caller, origin)
 
 
 @router.post("/internal/resolve", dependencies=[Depends(Internal("gateway"))], include_in_schema=False)
 def resolve(given: Credential) -> Identity:
-    """Tell the gateway who is behind a session token or an API key."""
+    """Tell the gateway who is behind a session token or an API key, or whom a trusted system acts for."""
+    origin = Origin(given.address, device_of(given.device))
     if given.session_token is not None:
-        identity = resolving.by_session(given.session_token, Origin(given.address, device_of(given.device)))
+        identity = resolving.by_session(given.session_token, origin)
+    elif given.dev_email is not None:
+        identity = resolving.by_email(_spelled(given.dev_email))
+    elif given.delegated_email is not None:
+        identity = resolving.by_delegation(given.api_key or "", _spelled(given.delegated_email), origin)
     else:
         identity = resolving.by_api_key(given.api_key or "")
     if identity is None:
         raise NotFound
     return identity
+
+
+@router.post("/internal/acts", dependencies=[Depends(Internal("gateway"))], include_in_schema=False, status_code=204)
+def record_act(act: ActBody, origin: From) -> None:
+    """Write down what a trusted system is about to do in somebody's name."""
+    resolving.record_act(resolving.Act(**act.model_dump()), origin)
+
+
+def _spelled(email: str) -> str:
+    """An address as accounts have it; what is no address stays as it is, and is nobody's."""
+    try:
+        return normalised(email)
+    except ValueError:
+        return email
 
 
 def signed_in(made: accounts.SignedIn, response: Response) -> UserReply:

@@ -24,6 +24,8 @@ class AuthSettings(ServiceSettings):
     reset_lifetime: Annotated[int, Field(ge=30, le=600)] = 600  # seconds that a code to reset a password is good
     verify_lifetime: Annotated[int, Field(ge=60)] = 86_400  # seconds that a code to prove an address is good
     deletion_grace: Annotated[int, Field(ge=0, le=365)] = 14  # days in which who asked to be deleted may come back
+    groups_each: Annotated[int, Field(ge=1, le=1000)] = 100  # that one person may be in
+    group_members: Annotated[int, Field(ge=1, le=100_000)] = 1000  # that one group may have
     api_keys_each: Annotated[int, Field(ge=1, le=1000)] = 50  # that one person may hold at a time
     argon2_memory: Annotated[int, Field(ge=19 * 1024)] = 19 * 1024  # KiB
     argon2_time: Annotated[int, Field(ge=2)] = 2  # passes

@@ -11,17 +11,16 @@ from uuid import UUID
 from fastapi import APIRouter, Header, Query, Response
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
-from libs.contracts.media import EngineSpan, Origin
-from libs.web import Caller, OptionalCaller
-from libs.web.problems import PreconditionFailed, PreconditionRequired
+from libs.contracts.media import EngineSpan, Origin, Visibility
+from libs.web import Caller, OptionalCaller, Principal
+from libs.web.problems import Malformed, NotFound, PreconditionFailed, PreconditionRequired
 from services.catalog.operations import library
-from services.catalog.queries import Filter
+from services.catalog.queries import ANYBODY, Filter, Viewer
 from services.catalog.states import Status
 
 router = APIRouter(prefix="/v1/library")
 
 Kind = Literal["recording", "clip"]
-Visibility = Literal["private", "unlisted", "public"]
 Sort = Literal[
     "created_at", "-created_at", "updated_at", "-updated_at", "title", "-title", "duration", "-duration"
 ]  # as in queries.SORTS
@@ -93,6 +92,7 @@ class Media(BaseModel):
     title: str
     description: str
     visibility: Visibility
+    group_id: UUID | None  # whose members may see it, where the visibility is "group"
     status: Status
     problem: Problem | None
     media_type: Literal["video", "audio"] | None
@@ -148,6 +148,7 @@ class Edits(BaseModel):
     title: Annotated[str, Field(max_length=200), AfterValidator(_plain)] = ""
     description: Annotated[str, Field(max_length=5000)] = ""
     visibility: Visibility = "private"
+    group_id: UUID | None = None  # goes with the visibility "group"
     expires_at: AwareDatetime | None = None  # null: it stays
 
 
@@ -161,19 +162,24 @@ def listed(
     status: Status | None = None,
     q: Annotated[str, Query(max_length=200)] = "",
     sort: Sort = "-created_at",
-    scope: Literal["mine", "public"] = "mine",
+    scope: Literal["mine", "group", "public"] = "mine",
+    group_id: UUID | None = None,
 ) -> Listed:
-    """List one's own library, or what everybody made public."""
-    owner = caller.require("read") if scope == "mine" else None
-    wanted = Filter(owner_id=owner, kind=kind, parent_id=parent_id, status=status, q=q.strip())
+    """List one's own library, what is for a group that one is in (``group_id``), or what everybody made public."""
+    if (scope == "group") != (group_id is not None):
+        raise Malformed("Name the group in group_id, with the scope “group” and no other.")
+    owner = caller.require("read") if scope != "public" else None
+    if group_id is not None and group_id not in caller.groups:
+        raise NotFound
+    mine = owner if scope == "mine" else None
+    wanted = Filter(owner_id=mine, group_id=group_id, kind=kind, parent_id=parent_id, status=status, q=q.strip())
     return Listed.model_validate(library.listed(wanted, caller.acting, sort, cursor, limit))
 
 
 @router.get("/{media_id}")
 def view(media_id: UUID, caller: OptionalCaller, response: Response) -> Media:
-    """Show a recording or clip of one's own, or one that was made public or unlisted."""
-    viewer = caller.acting if "read" in caller.scopes else None
-    return _shown(library.view(media_id, viewer), response)
+    """Show a recording or clip of one's own, of a group of one's own, or one that was made public or unlisted."""
+    return _shown(library.view(media_id, viewer_of(caller)), response)
 
 
 @router.patch("/{media_id}")
@@ -184,33 +190,42 @@ def edit(
     response: Response,
     if_match: Annotated[str | None, Header(max_length=100)] = None,
 ) -> Media:
-    """Change title, description, visibility or the time of its deletion.
+    """Change title, description, who may see it, or the time of its deletion.
 
     ``If-Match`` names the version that was looked at, or ``*`` for any.
     """
-    by = caller.require("write")
+    caller.require("write")
     if if_match is None:
         raise PreconditionRequired("Say in If-Match which version you looked at (its ETag), or * for any.")
     changed = edits.model_dump(exclude_unset=True)
-    return _shown(library.edit(media_id, by, changed, _version(if_match)), response)
+    return _shown(library.edit(media_id, caller, changed, _version(if_match)), response)
 
 
 @router.put("/{media_id}/like")
 def like(media_id: UUID, caller: Caller) -> Media:
     """Like a recording or clip that one may see. Liking it twice is liking it once."""
-    return Media.model_validate(library.like(media_id, caller.require("write"), liked=True))
+    return Media.model_validate(library.like(media_id, _liker(caller), liked=True))
 
 
 @router.delete("/{media_id}/like")
 def unlike(media_id: UUID, caller: Caller) -> Media:
     """Like it no longer."""
-    return Media.model_validate(library.like(media_id, caller.require("write"), liked=False))
+    return Media.model_validate(library.like(media_id, _liker(caller), liked=False))
 
 
 @router.delete("/{media_id}", status_code=204)
 def delete(media_id: UUID, caller: Caller) -> None:
     """Delete a clip, or a recording with all its clips."""
     library.delete(media_id, caller.require("write"))
+
+
+def viewer_of(caller: Principal) -> Viewer:
+    """Who looks. A key that may not read sees what anybody does."""
+    return Viewer(caller.acting, caller.groups) if "read" in caller.scopes else ANYBODY
+
+
+def _liker(caller: Principal) -> Viewer:
+    return Viewer(caller.require("write"), caller.groups)
 
 
 def _shown(media: dict[str, Any], response: Response) -> Media:

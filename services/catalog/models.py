@@ -32,6 +32,7 @@ class Media(Base):
     __table_args__ = (
         Index("ix_media_expires_at", "expires_at", postgresql_where=text("expires_at IS NOT NULL")),
         Index("ix_media_imports", "created_at", postgresql_where=text(IMPORTED)),
+        Index("ix_media_group", "group_id", "created_at", "id", postgresql_where=text("group_id IS NOT NULL")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -42,6 +43,7 @@ class Media(Base):
     own_title: Mapped[str | None]  # given by the owner: no event changes it
     description: Mapped[str] = mapped_column(Text, default="")
     visibility: Mapped[str] = mapped_column(default="private")
+    group_id: Mapped[UUID | None]  # whose members may see it; there where the visibility is "group", and only there
     status: Mapped[str]
     duration: Mapped[float | None]
     facts: Mapped[dict[str, Any]]
@@ -65,6 +67,7 @@ class Media(Base):
             "title": self.title,
             "description": self.description,
             "visibility": self.visibility,
+            "group_id": self.group_id,
             "status": self.status,
             "duration": self.duration,
             **self.body,
@@ -110,6 +113,16 @@ class Person(Base):
     user_id: Mapped[UUID] = mapped_column(primary_key=True)
     display_name: Mapped[str]
     told_by: Mapped[UUID]  # the event that named them so: an older one changes nothing
+
+
+class Suspension(Base):
+    """Somebody whom an administrator disabled, or did once. What they shared is nobody else's to see meanwhile."""
+
+    __tablename__ = "suspensions"
+
+    user_id: Mapped[UUID] = mapped_column(primary_key=True)
+    suspended: Mapped[bool]
+    told_by: Mapped[UUID]
 
 
 class Tombstone(Base):

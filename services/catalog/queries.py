@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from libs import database
 from libs.web.problems import Malformed
-from services.catalog.models import IMPORTED, Like, Media, Retention, Tombstone
+from services.catalog.models import IMPORTED, Like, Media, Retention, Suspension, Tombstone
 from services.catalog.states import Status
 
 SORTS: dict[str, ColumnElement[Any]] = {
@@ -37,15 +37,30 @@ OUTDATED: ColumnElement[bool] = and_(
 )
 """Imports that were kept for as long as the rule says."""
 
+_SUSPENDED = select(Suspension.user_id).where(Suspension.user_id == Media.owner_id, Suspension.suspended).exists()
+"""Media of somebody whom an administrator disabled."""
+
 UNFINISHED = (Status.RECEIVING, Status.CHECKING, Status.REJECTED)
 """What others have no use for, public or not."""
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
-    """Which media a list shows. ``owner_id`` None: everybody's public ones."""
+class Viewer:
+    """Who looks: a person and the groups that they are in, or (None) anybody."""
 
-    owner_id: UUID | None
+    user_id: UUID | None = None
+    groups: frozenset[UUID] = frozenset()
+
+
+ANYBODY = Viewer()
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which media a list shows: somebody's own, a group's, or else everybody's public ones."""
+
+    owner_id: UUID | None = None
+    group_id: UUID | None = None
     kind: str | None = None
     parent_id: UUID | None = None
     status: str | None = None
@@ -80,11 +95,13 @@ def page(session: Session, wanted: Filter, sort: str, cursor: str | None, limit:
     return Page([row.Media for row in rows], following, total)
 
 
-def visible(session: Session, media_id: UUID, viewer: UUID | None) -> Media | None:
-    """Find what a person may see: their own, and what others made public or unlisted."""
-    shared = Media.visibility.in_(("public", "unlisted")) & Media.owner_id.is_not(None)
-    own = Media.owner_id == viewer
-    return session.scalar(select(Media).where(Media.id == media_id, or_(own, shared) if viewer else shared))
+def visible(session: Session, media_id: UUID, viewer: Viewer) -> Media | None:
+    """Find what a person may see: their own, what others made public or unlisted, and what is for a group of theirs."""
+    open_to = or_(Media.visibility.in_(("public", "unlisted")), Media.group_id.in_(viewer.groups))
+    seen = and_(open_to, Media.owner_id.is_not(None), ~_SUSPENDED)
+    if viewer.user_id is not None:
+        seen = or_(Media.owner_id == viewer.user_id, seen)
+    return session.scalar(select(Media).where(Media.id == media_id, seen))
 
 
 def recent(session: Session, owner_id: UUID, limit: int) -> Sequence[Media]:
@@ -152,9 +169,8 @@ def _matching(wanted: Filter) -> Select[Media]:
     if wanted.owner_id is not None:
         chosen = chosen.where(Media.owner_id == wanted.owner_id)
     else:
-        chosen = chosen.where(
-            Media.visibility == "public", Media.owner_id.is_not(None), Media.status.not_in(UNFINISHED)
-        )
+        open_to = Media.visibility == "public" if wanted.group_id is None else Media.group_id == wanted.group_id
+        chosen = chosen.where(open_to, Media.owner_id.is_not(None), Media.status.not_in(UNFINISHED), ~_SUSPENDED)
     if wanted.kind is not None:
         chosen = chosen.where(Media.kind == wanted.kind)
     if wanted.parent_id is not None:

@@ -15,9 +15,10 @@ from libs.database import DatabaseUnavailable
 from libs.telemetry import log
 from libs.web import Caller, OptionalCaller
 from libs.web.problems import NotFound, Unavailable
-from services.catalog.api import Media
+from services.catalog.api import Media, viewer_of
 from services.catalog.feed import Feed, Subscription, TooManyStreamsError
 from services.catalog.operations import library
+from services.catalog.queries import Viewer
 
 router = APIRouter(prefix="/v1")
 
@@ -32,7 +33,7 @@ Current = Callable[[], list[dict[str, Any]]]
 @router.get("/library/{media_id}/events", response_class=StreamingResponse)
 async def of_one(media_id: UUID, request: Request, caller: OptionalCaller) -> StreamingResponse:
     """Follow a recording or clip: its state now, then each change. Ends when it is deleted or no longer shown."""
-    viewer = caller.acting if "read" in caller.scopes else None
+    viewer = viewer_of(caller)
     await run_in_threadpool(library.view, media_id, viewer)  # a 404 while there still can be one
 
     def current() -> list[dict[str, Any]]:
@@ -44,16 +45,16 @@ async def of_one(media_id: UUID, request: Request, caller: OptionalCaller) -> St
 @router.get("/events", response_class=StreamingResponse)
 async def of_mine(request: Request, caller: Caller) -> StreamingResponse:
     """Follow one's whole library: what changed last, oldest first, then each change."""
-    viewer = caller.require("read")
+    owner = caller.require("read")
     await run_in_threadpool(database.ready)  # a 503 while there still can be one
 
     def current() -> list[dict[str, Any]]:
-        return library.recent(viewer)
+        return library.recent(owner)
 
-    return _streamed(request, Subscription(owner_id=viewer), viewer, current)
+    return _streamed(request, Subscription(owner_id=owner), viewer_of(caller), current)
 
 
-def _streamed(request: Request, subscription: Subscription, viewer: UUID | None, current: Current) -> StreamingResponse:
+def _streamed(request: Request, subscription: Subscription, viewer: Viewer, current: Current) -> StreamingResponse:
     feed: Feed = request.app.state.feed
     if feed.full:
         raise Unavailable("Too many people are watching right now; this page still works, it just won't update itself.")
@@ -62,7 +63,7 @@ def _streamed(request: Request, subscription: Subscription, viewer: UUID | None,
     return StreamingResponse(events, media_type="text/event-stream", headers=HEADERS)
 
 
-async def _events(feed: Feed, subscription: Subscription, viewer: UUID | None, current: Current) -> AsyncIterator[str]:
+async def _events(feed: Feed, subscription: Subscription, viewer: Viewer, current: Current) -> AsyncIterator[str]:
     sent = _Sent(subscription.media_id)
     yield f"retry: {RECONNECT}\n\n"
     try:
@@ -82,7 +83,7 @@ async def _events(feed: Feed, subscription: Subscription, viewer: UUID | None, c
         log.info("event stream ended", extra={"why": type(error).__name__})
 
 
-def _or_gone(media_id: UUID, viewer: UUID | None) -> dict[str, Any]:
+def _or_gone(media_id: UUID, viewer: Viewer) -> dict[str, Any]:
     try:
         return library.view(media_id, viewer)
     except NotFound:

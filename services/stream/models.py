@@ -10,9 +10,10 @@ from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, Text, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from libs import database
+from libs.contracts.media import Visibility
 from libs.web.problems import Gone, Problem
 
-__all__ = ["Appearance", "Base", "Deliverable", "Grant", "Play", "Share", "Visibility"]
+__all__ = ["Appearance", "Base", "Deliverable", "Grant", "Play", "Share", "Suspension"]
 
 
 class Base(DeclarativeBase):
@@ -20,9 +21,6 @@ class Base(DeclarativeBase):
 
     metadata = database.metadata()
     type_annotation_map = database.TYPES
-
-
-Visibility = Literal["private", "unlisted", "public"]
 
 
 class Appearance(Base):
@@ -37,6 +35,7 @@ class Appearance(Base):
     media_id: Mapped[UUID] = mapped_column(primary_key=True)  # of a clip: the clip's id
     title: Mapped[str]
     visibility: Mapped[Visibility] = mapped_column(Text, default="private")
+    group_id: Mapped[UUID | None]  # whose members may see it, where the visibility is "group"
     changed_by: Mapped[UUID | None]  # the newest media.changed heard of; ids of events are in the order of telling
     deleted: Mapped[bool] = mapped_column(default=False)
 
@@ -100,8 +99,20 @@ class Grant(Base):
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=database.new_id)
     media_id: Mapped[UUID] = mapped_column(ForeignKey(Deliverable.media_id, ondelete="CASCADE"), index=True)
-    viewer_id: Mapped[UUID | None]
+    viewer_id: Mapped[UUID | None] = mapped_column(index=True)
+    session_id: Mapped[UUID | None] = mapped_column(index=True)  # in which it was asked for: it ends with that
+    group_id: Mapped[UUID | None]  # as whose member they may see it; None for the owner, and for what is public
     expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class Suspension(Base):
+    """Somebody whom an administrator disabled, or did once. No link of theirs opens anything meanwhile."""
+
+    __tablename__ = "suspensions"
+
+    user_id: Mapped[UUID] = mapped_column(primary_key=True)
+    suspended: Mapped[bool]
+    told_by: Mapped[UUID]
 
 
 class Play(Base):

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from libs import database
 from services.stream.links import Link
-from services.stream.models import Appearance, Deliverable, Grant, Share
+from services.stream.models import Appearance, Deliverable, Grant, Share, Suspension
 
 __all__ = ["deliverable_of", "ends_in", "grant_of", "share_of", "shares_of", "visible_to"]
+
+
+_SUSPENDED = select(Suspension.user_id).where(Suspension.user_id == Deliverable.owner_id, Suspension.suspended).exists()
+"""Files of somebody whom an administrator disabled."""
 
 
 def ends_in(session: Session, lifetime: timedelta) -> datetime:
@@ -25,14 +30,17 @@ def deliverable_of(session: Session, media_id: UUID, owner_id: UUID) -> Delivera
     return session.scalar(select(Deliverable).where(Deliverable.media_id == media_id, Deliverable.owner_id == owner_id))
 
 
-def visible_to(session: Session, media_id: UUID, viewer_id: UUID | None) -> Deliverable | None:
-    """A deliverable that this person, or with None anybody, may see: the owner's own, and what is public."""
+def visible_to(
+    session: Session, media_id: UUID, viewer_id: UUID | None, groups: Collection[UUID] = ()
+) -> Deliverable | None:
+    """A deliverable that this person, or with None anybody, may see: their own, a group's of theirs, and what is public."""
+    open_to = or_(Appearance.visibility == "public", Appearance.group_id.in_(groups))
     return session.scalar(
         select(Deliverable)
         .join(Appearance, Appearance.media_id == Deliverable.media_id)
         .where(
             Deliverable.media_id == media_id,
-            or_(Deliverable.owner_id == viewer_id, Appearance.visibility == "public"),
+            or_(Deliverable.owner_id == viewer_id, and_(open_to, ~_SUSPENDED)),
         )
     )
 
@@ -48,6 +56,7 @@ def share_of(session: Session, link: Link) -> tuple[Share, Deliverable] | None:
             Share.revoked_at.is_(None),
             Share.expires_at > database.now(),
             database.now() < link.expires_at,
+            ~_SUSPENDED,
         )
     ).one_or_none()
 
@@ -62,6 +71,7 @@ def grant_of(session: Session, link: Link) -> tuple[Grant, Deliverable] | None:
             Grant.media_id == link.media_id,
             Grant.expires_at > database.now(),
             database.now() < link.expires_at,
+            ~_SUSPENDED,
         )
     ).one_or_none()
 

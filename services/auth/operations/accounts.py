@@ -121,12 +121,13 @@ def sign_up(wanted: SignUp, origin: Origin = NOWHERE, *, ending: UUID | None = N
                 raise Conflict("There is an account with this e-mail address. Sign in instead.", code="email_taken")
             mailing.send(session, "account-exists", wanted.email)
             return None
-        _let_in(chosen, person, wanted.invitation)
+        _let_in(session, chosen, person, wanted.invitation, origin)
         bus.publish(session, UserChanged(user_id=person.id, display_name=name))
         audit.note(session, "account.made", Actor(person.id, person.email), origin, on=person.id, called=person.email)
-        codes.send(session, codes.VERIFY, person, person.email)
-        if chosen.verify_email:
-            return None
+        if person.email_verified_at is None:
+            codes.send(session, codes.VERIFY, person, person.email)
+            if chosen.verify_email:
+                return None
         return begin(session, person, origin, ending=ending, by="sign-up")
 
 
@@ -275,7 +276,16 @@ def _role(email: str) -> Role:
     return "admin" if email == settings().admin_bootstrap_email else "user"
 
 
-def _let_in(chosen: Platform, person: User, invitation: str | None) -> None:
-    """Use the invitation that somebody came with. Raises Forbidden where one is needed."""
-    if invitation is None and chosen.sign_up == "invitation" and person.email != settings().admin_bootstrap_email:
+def _let_in(session: Transaction, chosen: Platform, person: User, invitation: str | None, origin: Origin) -> None:
+    """Use the invitation that somebody came with. Raises Forbidden where one is needed, and NotFound for one that is over.
+
+    One that was mailed to their address proves that they read its mail.
+    """
+    if invitation is not None:
+        from services.auth.operations import invitations  # they look people up, too
+
+        if invitations.use(session, invitation, person, origin).email is not None:
+            person.email_verified_at = session.scalars(select(database.now())).one()
+            session.flush()
+    elif chosen.sign_up == "invitation" and person.email != settings().admin_bootstrap_email:
         raise Forbidden("An invitation is needed to join this server.", code="invitation_needed")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from uuid import UUID
 
 from sqlalchemy import case, delete, select, update
 from sqlalchemy.orm import Session as Transaction
@@ -14,7 +15,7 @@ from libs.web.problems import Unauthenticated
 from services.auth import passwords, queries
 from services.auth.forgetting import forget
 from services.auth.models import Group, Mail, Membership, User
-from services.auth.operations import accounts, audit, mailing, throttling
+from services.auth.operations import accounts, audit, groups, mailing, throttling
 from services.auth.operations.audit import Actor
 from services.auth.operations.sessions import end_all
 from services.auth.origin import NOWHERE, Origin
@@ -80,7 +81,7 @@ def remove_due() -> None:
     forget(*(person.id for person in people))
 
 
-def _hand_on(session: Transaction, group_id: object, person: User) -> None:
+def _hand_on(session: Transaction, group_id: UUID, person: User) -> None:
     heir = session.scalar(
         select(Membership)
         .where(Membership.group_id == group_id, Membership.user_id != person.id)
@@ -88,9 +89,9 @@ def _hand_on(session: Transaction, group_id: object, person: User) -> None:
         .limit(1)
     )
     if heir is None:
-        session.execute(delete(Group).where(Group.id == group_id))
+        groups.dissolved(session, session.get_one(Group, group_id))
         return
-    session.execute(delete(Membership).where(Membership.group_id == group_id, Membership.user_id == person.id))
+    groups.left(session, session.get_one(Membership, (group_id, person.id)))
     session.execute(
         update(Membership)
         .where(Membership.group_id == group_id, Membership.user_id == heir.user_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
@@ -10,17 +11,32 @@ from sqlalchemy.orm import Session as Transaction
 
 from libs import database
 from libs.contracts.identity import DELEGATE, Identity
+from libs.web.problems import Forbidden, NotFound
 from services.auth import credentials, queries
 from services.auth.models import ApiKey, Membership, Session, User
-from services.auth.operations import accounts, sessions
+from services.auth.operations import accounts, audit, sessions
+from services.auth.operations.audit import Actor
 from services.auth.origin import NOWHERE, Origin
 from services.auth.settings import settings
 
-__all__ = ["by_api_key", "by_session"]
+__all__ = ["Act", "by_api_key", "by_delegation", "by_email", "by_session", "record_act"]
 
 SESSION_SCOPES = ("upload", "read", "write")
+UNKNOWN = "unknown_delegated_user"
 ADMIN = "admin"  # a role, and the scope that it brings
 TOUCHED_EVERY = timedelta(minutes=1)  # seeing somebody again within it writes nothing
+
+
+@dataclass(frozen=True)
+class Act:
+    """A request that a trusted system sends in somebody's name; ``path`` is without its query."""
+
+    user_id: UUID
+    key_id: UUID
+    delegate: str
+    method: str
+    path: str
+    correlation_id: str
 
 
 def by_session(token: str, origin: Origin = NOWHERE) -> Identity | None:
@@ -76,6 +92,71 @@ def by_api_key(text: str) -> Identity | None:
             groups=_groups(session, person.id),
             key_id=key.id,
         )
+
+
+def by_delegation(text: str, email: str, origin: Origin = NOWHERE) -> Identity | None:
+    """The person of an address, for whom the key of a trusted system acts; None if the key is unknown, over or revoked.
+
+    It may do what its scopes say, and an administrator's things only if they say that and the person is one. Refusals are
+    audited. Raises Forbidden for a key that may act for nobody, NotFound for an address that is nobody's.
+    """
+    with database.transaction() as session:
+        found = queries.live_key(session, credentials.digest(text))
+        if found is None:
+            return None
+        key, owner = found
+        due = or_(ApiKey.last_used_at.is_(None), ApiKey.last_used_at < database.now() - TOUCHED_EVERY)
+        session.execute(update(ApiKey).where(ApiKey.id == key.id, due).values(last_used_at=database.now()))
+        person = queries.user_by_email(session, email)
+        known = person is not None and person.disabled_at is None and person.delete_after is None
+        # Only administrators give such keys, and they are worth nothing once their giver is none any more.
+        trusted = DELEGATE in key.scopes and owner.role == ADMIN
+        if trusted and known and person is not None:
+            return Identity(
+                user_id=person.id,
+                session_id=None,
+                scopes=_scopes(key, person),
+                email=person.email,
+                display_name=person.display_name,
+                expires_at=key.expires_at,
+                role=person.role,
+                groups=_groups(session, person.id),
+                key_id=key.id,
+                delegate=key.name,
+            )
+        actor = Actor(owner.id, owner.email, key.name)
+        result = UNKNOWN if trusted else "missing_scope"
+        audit.note(session, "delegated.refused", actor, origin, called=email, result=result)
+    if not trusted:
+        raise Forbidden("This key may act for nobody.", code="missing_scope")
+    raise NotFound("Nobody has this address.", code=UNKNOWN)
+
+
+def by_email(email: str) -> Identity | None:
+    """The person whom a developer's machine takes everybody for; None if there is none, and always in production."""
+    if settings().environment == "production":
+        return None
+    with database.transaction() as session:
+        person = queries.user_by_email(session, email)
+        if person is None or person.disabled_at is not None:
+            return None
+        return Identity(
+            user_id=person.id,
+            session_id=None,
+            scopes=(*SESSION_SCOPES, ADMIN) if person.role == ADMIN else SESSION_SCOPES,
+            email=person.email,
+            display_name=person.display_name,
+            role=person.role,
+            groups=_groups(session, person.id),
+        )
+
+
+def record_act(act: Act, origin: Origin = NOWHERE) -> None:
+    """Write down what a trusted system is about to do in somebody's name: before it is done, so that no act goes unseen."""
+    with database.transaction() as session:
+        actor = Actor(act.user_id, delegate=act.delegate)
+        facts = {"method": act.method, "path": act.path, "key": str(act.key_id), "correlation_id": act.correlation_id}
+        audit.note(session, "delegated.act", actor, origin, on=act.user_id, called=f"{act.method} {act.path}", **facts)
 
 
 def _rules(session: Transaction, signed_in: Session, person: User) -> bool:

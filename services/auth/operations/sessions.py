@@ -10,7 +10,8 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.orm import Session as Transaction
 
-from libs import database
+from libs import bus, database
+from libs.contracts.events import SessionsEnded
 from libs.web import Principal
 from libs.web.problems import Conflict, NotFound, Unauthenticated
 from services.auth import credentials, passwords
@@ -76,6 +77,7 @@ def sign_out(session_id: UUID, by: Principal, origin: Origin = NOWHERE) -> None:
     """End a session everywhere. Ending it again changes nothing."""
     with database.transaction() as session:
         if session.scalar(delete(Session).where(Session.id == session_id).returning(Session.id)) is not None:
+            bus.publish(session, SessionsEnded(user_id=by.user_id, session_ids=(session_id,)))
             audit.note(session, "session.ended", Actor.of(by), origin, on=session_id)
     forget(by.user_id)
 
@@ -89,6 +91,7 @@ def end(session_id: UUID, by: Principal, origin: Origin = NOWHERE) -> None:
         ).one_or_none()
         if ended is None:
             raise NotFound
+        bus.publish(session, SessionsEnded(user_id=owner, session_ids=(session_id,)))
         audit.note(session, "session.ended", Actor.of(by), origin, on=session_id, called=ended.device)
     forget(owner)
 
@@ -98,7 +101,10 @@ def end_all(session: Transaction, user_id: UUID, *, but: UUID | None = None) -> 
     wanted = delete(Session).where(Session.user_id == user_id)
     if but is not None:
         wanted = wanted.where(Session.id != but)
-    return len(session.scalars(wanted.returning(Session.id)).all())
+    ended = session.scalars(wanted.returning(Session.id)).all()
+    if ended:
+        bus.publish(session, SessionsEnded(user_id=user_id, session_ids=tuple(ended)))
+    return len(ended)
 
 
 def sign_out_everywhere(by: Principal, origin: Origin = NOWHERE, *, others_only: bool = False) -> int:
@@ -182,6 +188,7 @@ def ended_by_reuse(session: Transaction, token_hash: bytes, origin: Origin) -> S
     if found is not None:
         actor = Actor(found.user_id)
         audit.note(session, "session.reused", actor, origin, on=found.id, called=found.device, result="token_reused")
+        bus.publish(session, SessionsEnded(user_id=found.user_id, session_ids=(found.id,)))
         session.delete(found)
     return None
 

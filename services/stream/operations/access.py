@@ -72,5 +72,7 @@ def _genuine(token: str, kind: Kind) -> Link:
 
 
 def _may_see(grant: Grant, deliverable: Deliverable) -> bool:
-    """The owner always; others as long as it is public."""
-    return grant.viewer_id == deliverable.owner_id or deliverable.appearance.visibility == "public"
+    """The owner always; others as long as it is public, or for the group as whose members they asked."""
+    seen = deliverable.appearance
+    own = grant.viewer_id == deliverable.owner_id
+    return own or seen.visibility == "public" or (seen.group_id is not None and seen.group_id == grant.group_id)

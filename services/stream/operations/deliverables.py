@@ -77,7 +77,12 @@ def clip_dropped(event: events.RenditionDropped, delivery: bus.Delivery) -> None
 
 def changed(event: events.MediaChanged, delivery: bus.Delivery) -> None:
     """The owner renamed it, or changed who may see it. Of two changes the later one stands, whichever comes first."""
-    change = {"title": event.title, "visibility": event.visibility, "changed_by": delivery.event_id}
+    change = {
+        "title": event.title,
+        "visibility": event.visibility,
+        "group_id": event.group_id,
+        "changed_by": delivery.event_id,
+    }
     with database.transaction() as session:
         if delivery.first(session):
             session.execute(

@@ -32,19 +32,25 @@ class Playback:
 
 
 def grant(media_id: UUID, by: Principal) -> Playback:
-    """Let the owner, or anybody if it is public, play a recording or clip for a while.
+    """Let the owner, members of its group, or anybody if it is public, play a recording or clip for a while.
 
     Raises NotFound for all others, and Gone where the file was dropped.
     """
     viewer = by.require("read") if by.acting else None
     lifetime = timedelta(seconds=settings().playback_lifetime)
     with database.transaction() as session:
-        found = queries.visible_to(session, media_id, viewer)
+        found = queries.visible_to(session, media_id, viewer, by.groups if viewer is not None else ())
         if found is None:
             raise NotFound
         if found.dropped is not None:
             raise found.dropped
-        made = Grant(media_id=media_id, viewer_id=viewer, expires_at=queries.ends_in(session, lifetime))
+        made = Grant(
+            media_id=media_id,
+            viewer_id=viewer,
+            session_id=by.session_id,
+            group_id=found.appearance.group_id if viewer != found.owner_id else None,
+            expires_at=queries.ends_in(session, lifetime),
+        )
         session.add(made)
         session.flush()
         return _playback(made, found)
