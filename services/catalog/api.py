@@ -221,7 +221,8 @@ def delete(media_id: UUID, caller: Caller) -> None:
 
 def viewer_of(caller: Principal) -> Viewer:
     """Who looks. A key that may not read sees what anybody does."""
-    return Viewer(caller.acting, caller.groups) if "read" in caller.scopes else ANYBODY
+    known = caller.acting is not None and "read" in caller.scopes
+    return Viewer(caller.acting, caller.groups) if known else ANYBODY
 
 
 def _liker(caller: Principal) -> Viewer:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import importlib
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -74,6 +75,9 @@ WHY_NOT = {
         ),
         "a second time gives a secret in place of the first one; and secrets must not be kept",
     ),
+    "/api/v1/invitations/look": "it changes nothing",
+    "/api/v1/invitations/accept": "whoever is in a group already joins it without using anything up",
+    "/api/v1/admin/users/{id}/sign-out": "ending sessions twice changes nothing",
     "/api/v1/auth/sign-out/everywhere": "ending sessions twice changes nothing",
 }
 
@@ -89,6 +93,7 @@ class Scene:
     other: Request  # another request of mine to the same operation
     theirs: Request
     counted: str  # SQL
+    scopes: set[str] | None = None  # None: those of a session
     before: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -106,12 +111,14 @@ class Scene:
     ) -> httpx.Response:
         keyed = {"Idempotency-Key": key} if key is not None else {}
         sent = request | {"headers": request.get("headers", {}) | keyed}
-        return (calls or self.service.call)(sent.pop("method"), sent.pop("url"), by=by or self.me, **sent)
+        return (calls or self.service.call)(
+            sent.pop("method"), sent.pop("url"), by=by or self.me, scopes=self.scopes, **sent
+        )
 
     def send_and_leave(self, request: Request, key: str = "k1") -> None:
         """Send a request and break the connection without reading the answer."""
         headers = request.get("headers", {}) | {"Idempotency-Key": key}
-        headers |= self.service.call.headers(self.me, method=request["method"], path=request["url"])
+        headers |= self.service.call.headers(self.me, self.scopes, method=request["method"], path=request["url"])
         built = self.service.call.http.build_request(**(request | {"headers": headers}))
         body = built.read()
         parts = urlsplit(self.service.url)
@@ -239,19 +246,53 @@ def shares(start: Start) -> Scene:
     return Scene(service, me, them, mine, other, post("/v1/shares", json={"media_id": received(them)}), "shares")
 
 
+def person(service: UnderTest, name: str) -> UUID:
+    account = {"email": f"{name}@example.org", "password": "correct horse battery"}
+    return UUID(service.call("POST", "/v1/auth/sign-up", json=account).json()["user"]["id"])
+
+
+def groups(start: Start) -> Scene:
+    service = start("auth", CLIPSTEAD_DATABASE_POOL="25")
+    mine, other = post("/v1/groups", json={"name": "Climbers"}), post("/v1/groups", json={"name": "Divers"})
+    return Scene(service, person(service, "anna"), person(service, "ben"), mine, other, mine, "groups")
+
+
+def group_invitations(start: Start) -> Scene:
+    scene = groups(start)
+    mine, theirs = (
+        f"/v1/groups/{scene.send(scene.mine, None, by).json()['id']}/invitations" for by in (scene.me, scene.them)
+    )
+    one, other = post(mine, json={"days": 1}), post(mine, json={"days": 2})
+    return Scene(scene.service, scene.me, scene.them, one, other, post(theirs, json={"days": 1}), "invitations")
+
+
+def server_invitations(start: Start) -> Scene:
+    service = start("auth", CLIPSTEAD_DATABASE_POOL="25")
+    me, them = person(service, "anna"), person(service, "ben")
+    mine, other = (post("/v1/admin/invitations", json={"days": days}) for days in (1, 2))
+    return Scene(service, me, them, mine, other, mine, "invitations", {"read", "write", "admin"})
+
+
 def api_keys(start: Start) -> Scene:
     service = start("auth", CLIPSTEAD_DATABASE_POOL="25")
-
-    def person(name: str) -> UUID:
-        account = {"email": f"{name}@example.org", "password": "correct horse battery"}
-        return UUID(service.call("POST", "/v1/auth/sign-up", json=account).json()["user"]["id"])
-
     mine = post("/v1/auth/api-keys", json={"name": "ShareX", "scopes": ["upload"]})
     other = post("/v1/auth/api-keys", json={"name": "ShareX", "scopes": ["upload", "read"]})
-    return Scene(service, person("anna"), person("ben"), mine, other, mine, "api_keys")
+    return Scene(service, person(service, "anna"), person(service, "ben"), mine, other, mine, "api_keys")
 
 
-SCENES = (uploads, forms, imports, clips, retries, moments, shares, api_keys)
+SCENES = (
+    uploads,
+    forms,
+    imports,
+    clips,
+    retries,
+    moments,
+    shares,
+    api_keys,
+    groups,
+    group_invitations,
+    server_invitations,
+)
 
 
 @pytest.fixture(params=SCENES, ids=lambda scene: scene.__name__)
@@ -419,7 +460,7 @@ def test_every_creating_route_takes_a_key_or_has_a_reason_not_to() -> None:
     paths = merge(documents(), Table(), "1")["paths"]
     posted = {route.path for route in ROUTES if "POST" in route.methods and route.path.startswith(API)}
     taking = {
-        path.replace("{media_id}", "{id}").replace("{clip_id}", "{id}")
+        re.sub(r"\{\w+\}", "{id}", path)
         for path, item in paths.items()
         for parameter in item.get("post", {}).get("parameters", [])
         if parameter["name"] == "Idempotency-Key"

@@ -114,9 +114,7 @@ def test_a_developers_machine_knows_its_developer(auth: UnderTest) -> None:
     assert auth.call("POST", "/internal/resolve", json={"dev_email": "nobody@example.org"}).status_code == 404
 
 
-def test_in_production_nobody_is_signed_in_unasked(auth: UnderTest, monkeypatch: pytest.MonkeyPatch) -> None:
-    from services.auth.settings import settings
-
+def test_in_production_nobody_is_signed_in_unasked(start: Callable[..., UnderTest]) -> None:
+    auth = start("auth", CLIPSTEAD_ENVIRONMENT="production", CLIPSTEAD_SEALING_SECRET="s" * 40)
     sign_up(auth)
-    monkeypatch.setattr(settings(), "environment", "production")
     assert auth.call("POST", "/internal/resolve", json={"dev_email": "anna@example.org"}).status_code == 404

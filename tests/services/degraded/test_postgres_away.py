@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -60,6 +61,25 @@ SPECIAL: dict[str, dict[str, Any]] = {
     "/v1/auth/sign-up POST": {"json": PERSON},
     "/v1/auth/sign-in POST": {"json": PERSON},
     "/v1/auth/api-keys POST": {"json": {"name": "cli", "scopes": ["read"]}},
+    "/internal/acts POST": {
+        "json": {
+            "user_id": str(ME),
+            "key_id": str(ID),
+            "delegate": "archive",
+            "method": "GET",
+            "path": "/api/v1/clips",
+            "correlation_id": "c1",
+        }
+    },
+    "/v1/groups POST": {"json": {"name": "Climbers"}},
+    "/v1/groups/{group_id} PATCH": {"json": {"name": "Climbers"}},
+    "/v1/groups/{group_id}/members/{user_id} PATCH": {"json": {"role": "member"}},
+    "/v1/groups/{group_id}/invitations POST": {"json": {}},
+    "/v1/invitations/look POST": {"json": {"token": SECRET}},
+    "/v1/invitations/accept POST": {"json": {"token": SECRET}},
+    "/v1/admin/users/{user_id} PATCH": {"json": {"role": "speaker"}},
+    "/v1/admin/accounts PUT": {"json": {"sign_up": "open", "verify_email": False, "admins_need_second_factor": False}},
+    "/v1/admin/invitations POST": {"json": {}},
     "/v1/auth/prove POST": {"json": {"password": PERSON["password"]}},
     "/v1/auth/password POST": {"json": {"new": PERSON["password"]}},
     "/v1/auth/password/forgotten POST": {"json": {"email": PERSON["email"]}},
@@ -144,10 +164,10 @@ def token_for(path: str) -> str:
 def call(service: UnderTest, path: str, method: str) -> tuple[httpx.Response, float]:
     """Send a request that would be well-formed; its reply, and how long that took."""
     special = {"by": ME, "session_id": SESSION, **SPECIAL.get(f"{path} {method}", {})}
-    name = path.partition("{")[2].partition("}")[0]
-    filled = path.replace("{" + name + "}", token_for(path) if name == "token" else str(ID)) if name else path
-    if name == "name":
-        filled = path.replace("{name}", "share.css")
+    filled = path.replace("{name}", "share.css")
+    if "{token}" in filled:
+        filled = filled.replace("{token}", token_for(path))
+    filled = re.sub(r"\{\w+\}", str(ID), filled)
     started = time.monotonic()
     reply = service.call(method, filled, scopes=SCOPES, **special)
     return reply, time.monotonic() - started

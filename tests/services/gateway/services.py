@@ -126,12 +126,14 @@ class Auth(Service):
         super().__post_init__()
         self.identities: dict[str, dict[str, Any]] = {}
         self.questions: list[dict[str, Any]] = []
+        self.acts: list[dict[str, Any]] = []
         self.asked = 0
         self.broken = False
 
     def routes(self) -> list[Route]:
         return [
             Route("/internal/resolve", self.resolve, methods=["POST"]),
+            Route("/internal/acts", self.record_act, methods=["POST"]),
             Route("/v1/auth/sign-in", self.sign_in, methods=["POST"]),
             Route("/v1/auth/sign-up", self.sign_in, methods=["POST"]),
             Route("/v1/auth/verify", self.verify, methods=["POST"]),
@@ -170,6 +172,13 @@ class Auth(Service):
                 else JSONResponse({"code": "missing_scope"}, 403)
             )
         return JSONResponse(found) if found else JSONResponse({"code": "not_found"}, 404)
+
+    async def record_act(self, request: Request) -> Response:
+        self.note(request)
+        if self.broken:
+            return JSONResponse({}, 500)
+        self.acts.append(await request.json())
+        return Response(status_code=204)
 
     async def sign_in(self, request: Request) -> Response:
         self.note(request)

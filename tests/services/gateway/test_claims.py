@@ -56,6 +56,28 @@ def test_a_trusted_system_acts_for_the_person_it_names(
     assert not [name for name, _ in seen.headers if "delegated" in name], "the header never goes inward"
 
 
+def test_each_act_is_written_down_before_it_is_done(
+    connect: Connect, auth: Auth, bea: UUID, services: dict[str, Service]
+) -> None:
+    auth.acts.clear()
+    client = connect(identity_ttl=5)
+    headers = ARCHIVE | {"X-Delegated-User-Email": BEA}
+    for _ in range(2):  # each of them, though the person is known after the first
+        assert client.post("/api/v1/clips?x=1", json={}, headers=headers).status_code == 200
+    assert [(act["user_id"], act["delegate"]) for act in auth.acts] == [(str(bea), "the archive")] * 2
+    assert (auth.acts[0]["method"], auth.acts[0]["path"]) == ("POST", "/api/v1/clips")
+    client.post("/api/v1/clips", json={}, headers=ARCHIVE)
+    assert len(auth.acts) == 2, "its own doing is nobody else's"
+
+    before = len(services["render"].seen)
+    auth.broken = True
+    refused = client.post("/api/v1/clips", json={}, headers=headers)
+    auth.broken = False
+    assert (refused.status_code, len(services["render"].seen)) == (503, before), (
+        "what can't be written down is not done"
+    )
+
+
 def test_whom_a_key_acts_for_is_part_of_what_is_remembered(connect: Connect, auth: Auth, bea: UUID) -> None:
     client = connect(identity_ttl=5)
     own = auth.identities["csk_archive"]["user_id"]
