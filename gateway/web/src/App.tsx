@@ -2,12 +2,19 @@ import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
 import { BrowserRouter, Navigate, Route, Routes, useLocation } from 'react-router';
 import { isAway, Problem, whenSignedOut } from './api/http';
 import { LiveProvider } from './live/LiveProvider';
+import { AccountPage } from './pages/account/AccountPage';
+import { AdminPage } from './pages/admin/AdminPage';
+import { GroupPage } from './pages/groups/GroupPage';
+import { GroupsPage } from './pages/groups/GroupsPage';
+import { JoinPage } from './pages/groups/JoinPage';
 import { KeysPage } from './pages/KeysPage';
 import { LibraryPage } from './pages/library/LibraryPage';
+import { ForgottenPage, NewAddressPage, ResetPage, VerifyPage } from './pages/MailedPages';
 import { NotFoundPage } from './pages/NotFoundPage';
 import { RecordingPage } from './pages/recording/RecordingPage';
 import { SignInPage } from './pages/SignInPage';
 import { SystemPage } from './pages/SystemPage';
+import { WatchPage } from './pages/WatchPage';
 import { CurrentUser, useSession } from './session';
 import { Away } from './ui/Away';
 import { ErrorBoundary } from './ui/ErrorBoundary';
@@ -49,7 +56,13 @@ function Gate() {
   if (isAway(error) && !data) return <NotYet />;
   if (error && !data) return <Unreachable detail={error.message} onRetry={() => void refetch()} />;
   if (!data) return <div className="splash" aria-busy="true" />;
+  // What a mail leads to is its own page, whoever is signed in here.
+  if (pathname === '/forgotten') return <ForgottenPage />;
+  if (pathname === '/reset') return <ResetPage />;
+  if (pathname === '/verify') return <VerifyPage signedIn={data.user !== null} />;
+  if (pathname === '/join') return <JoinPage />;
   if (!data.user) return <SignInPage />;
+  if (pathname === '/address') return <NewAddressPage />;
   return (
     <CurrentUser value={data.user}>
       <LiveProvider>
@@ -72,6 +85,11 @@ function Pages() {
       <Route path="recordings/:id" element={<RecordingPage />} />
       <Route path="system" element={<SystemPage />} />
       <Route path="keys" element={<KeysPage />} />
+      <Route path="account" element={<AccountPage />} />
+      <Route path="groups" element={<GroupsPage />} />
+      <Route path="groups/:id" element={<GroupPage />} />
+      <Route path="watch/:id" element={<WatchPage />} />
+      <Route path="admin/*" element={<AdminPage />} />
       <Route path="sign-in" element={<Navigate to="/" replace />} />
       <Route path="*" element={<NotFoundPage />} />
     </Routes>

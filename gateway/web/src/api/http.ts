@@ -70,8 +70,10 @@ export function changeHeaders(): Record<string, string> {
 const PATIENCE = 8000; // milliseconds until an answer has to begin
 
 interface RequestOptions {
-  method?: 'GET' | 'POST' | 'PATCH' | 'DELETE' | 'HEAD';
+  method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'HEAD';
   json?: unknown;
+  /** Bytes in place of JSON: their type is the request's. */
+  body?: Blob;
   headers?: Record<string, string>;
   /** Let the request outlive the page, for what must still happen when the tab closes. */
   keepalive?: boolean;

@@ -7,6 +7,165 @@ export interface User {
   created_at: string;
 }
 
+/** The signed-in person, as they see themselves. */
+export interface Me extends User {
+  email_verified: boolean;
+  role: Role;
+  language: string;
+  year_of_birth: number | null;
+  consent_version: string | null;
+  has_password: boolean;
+  delete_after: string | null;
+}
+
+export type Role = 'user' | 'speaker' | 'moderator' | 'admin';
+
+/** What a sign-in may ask for after the password. */
+export interface SecondFactor {
+  challenge: string;
+  methods: ('totp' | 'passkey' | 'recovery')[];
+  passkey_options: PublicKeyCredentialRequestOptionsJSON | null;
+}
+
+/** A session of one's own. */
+export interface Place {
+  id: string;
+  device: string;
+  address: string;
+  strong: boolean;
+  current: boolean;
+  created_at: string;
+  last_seen_at: string;
+  expires_at: string;
+}
+
+export interface Passkey {
+  id: string;
+  name: string;
+  created_at: string;
+  last_used_at: string | null;
+}
+
+export interface Factors {
+  totp_since: string | null;
+  passkeys: Passkey[];
+  recovery_codes_left: number;
+}
+
+/** The secret of an authenticator app: to be typed, as an address, and as a QR code (SVG). */
+export interface Enrolment {
+  secret: string;
+  uri: string;
+  qr: string;
+}
+
+/** An identity provider that people may sign in with. */
+export interface Provider {
+  id: string;
+  name: string;
+}
+
+export interface Identity {
+  id: string;
+  provider: string;
+  email: string;
+  created_at: string;
+  last_used_at: string | null;
+}
+
+export type GroupRole = 'owner' | 'moderator' | 'member';
+
+/** A circle of friends, as one of its members sees it. */
+export interface Group {
+  id: string;
+  name: string;
+  description: string;
+  role: GroupRole;
+  members: number;
+  created_at: string;
+}
+
+export interface Member {
+  user_id: string;
+  display_name: string;
+  role: GroupRole;
+  joined_at: string;
+  avatar: string | null;
+}
+
+export interface Invitation {
+  id: string;
+  email: string | null;
+  most_uses: number;
+  uses: number;
+  expires_at: string;
+  created_at: string;
+  created_by_name: string;
+}
+
+/** What an invitation is to. */
+export interface Offer {
+  group: { id: string; name: string } | null;
+  invited_by: string;
+  email: string | null;
+  expires_at: string;
+  member: boolean;
+}
+
+/** A person as administrators see them. */
+export interface AdminUser {
+  id: string;
+  email: string;
+  email_verified: boolean;
+  display_name: string;
+  role: Role;
+  disabled_at: string | null;
+  delete_after: string | null;
+  second_factor: boolean;
+  sessions: number;
+  groups: number;
+  last_seen_at: string | null;
+  created_at: string;
+}
+
+export interface AccountRules {
+  sign_up: 'open' | 'invitation' | 'closed';
+  verify_email: boolean;
+  admins_need_second_factor: boolean;
+}
+
+/** For how many days each kind is kept; null is for ever. */
+export interface Retention {
+  originals: number | null;
+  renditions: number | null;
+  imports: number | null;
+}
+
+export interface Mail {
+  id: string;
+  recipient: string;
+  subject: string;
+  how: 'smtp' | 'file' | null;
+  problem: string | null;
+  created_at: string;
+  sent_at: string | null;
+}
+
+export interface AuditEntry {
+  position: number;
+  at: string;
+  action: string;
+  result: string;
+  actor_id: string | null;
+  actor: string;
+  delegate: string | null;
+  target_id: string | null;
+  target: string;
+  address: string;
+  device: string;
+  facts: Record<string, unknown>;
+}
+
 export interface Session {
   user: User | null;
   csrf_token: string | null;
@@ -63,7 +222,7 @@ export interface TranscriptSummary {
   speakers: number;
 }
 
-export type Visibility = 'private' | 'unlisted' | 'public';
+export type Visibility = 'private' | 'group' | 'unlisted' | 'public';
 
 /** A recording, or a clip cut from one (`parent_id`, `start`, `end`). */
 export interface Media {
@@ -74,6 +233,7 @@ export interface Media {
   title: string;
   description: string;
   visibility: Visibility;
+  group_id: string | null;
   status: Status;
   problem: MediaProblem | null;
   media_type: 'video' | 'audio' | null;
@@ -95,6 +255,9 @@ export interface Media {
   origin: { kind: 'upload' | 'import'; filename: string; url: string } | null;
   /** Since when a recording's own file is gone, as the platform's rules say; all else stays. */
   original_dropped_at: string | null;
+  likes: number;
+  /** By the one who looks. */
+  liked: boolean;
   version: number;
   /** When it will be deleted, if its owner set a time. */
   expires_at: string | null;
@@ -165,8 +328,6 @@ export interface Share {
   created_at?: string;
   expires_at: string | null;
   views: number;
-  likes: number;
-  liked: boolean;
   revoked_at: string | null;
 }
 
@@ -180,7 +341,7 @@ export interface Preset {
   longest: number;
 }
 
-export type Scope = 'upload' | 'read' | 'write';
+export type Scope = 'upload' | 'read' | 'write' | 'admin' | 'delegate';
 
 export interface ApiKey {
   id: string;
@@ -189,6 +350,7 @@ export interface ApiKey {
   scopes: string[];
   created_at?: string;
   last_used_at?: string | null;
+  expires_at: string | null;
 }
 
 /** What the owner asks for when handing in a recording. Absent fields take the platform's defaults. */

@@ -1,8 +1,8 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { type SyntheticEvent, useState } from 'react';
-import { apiKeys, createApiKey, revokeApiKey } from '../api/endpoints';
+import { apiKeys, createApiKey, me, revokeApiKey } from '../api/endpoints';
 import type { ApiKey, Scope } from '../api/types';
-import { ago } from '../format/time';
+import { ago, ahead } from '../format/time';
 import { copy } from '../ui/clipboard';
 import { Trouble } from '../ui/Away';
 import { Dialog } from '../ui/Dialog';
@@ -12,10 +12,28 @@ import { useToast } from '../ui/toasts';
 import { usePageTitle } from '../ui/usePageTitle';
 import './settings.css';
 
-const SCOPES: { scope: Scope; title: string; note: string }[] = [
+interface Choice {
+  scope: Scope;
+  title: string;
+  note: string;
+}
+
+const SCOPES: Choice[] = [
   { scope: 'upload', title: 'Upload', note: 'hand in recordings' },
   { scope: 'read', title: 'Read', note: 'see the library, transcripts and clips' },
   { scope: 'write', title: 'Write', note: 'change, share and delete' },
+];
+
+const ADMIN_SCOPES: Choice[] = [
+  { scope: 'admin', title: 'Administer', note: 'rule this server' },
+  { scope: 'delegate', title: 'Act for others', note: 'for trusted systems: each act is in the audit log' },
+];
+
+const LIFETIMES: [number | null, string][] = [
+  [null, 'until it is revoked'],
+  [30, '30 days'],
+  [90, '90 days'],
+  [365, 'one year'],
 ];
 
 /** Keys for programs that act for the signed-in person. */
@@ -56,8 +74,11 @@ export function KeysPage() {
 function NewKey({ onMade }: { onMade: (key: string) => void }) {
   const [name, setName] = useState('');
   const [scopes, setScopes] = useState<Scope[]>(['upload', 'read']);
+  const [days, setDays] = useState<number | null>(null);
+  const { data } = useQuery({ queryKey: ['me'], queryFn: me });
+  const choices = data?.user.role === 'admin' ? [...SCOPES, ...ADMIN_SCOPES] : SCOPES;
   const create = useAction(
-    () => createApiKey(name.trim(), scopes),
+    () => createApiKey(name.trim(), scopes, days),
     (made) => {
       setName('');
       onMade(made.key);
@@ -86,7 +107,7 @@ function NewKey({ onMade }: { onMade: (key: string) => void }) {
       </label>
       <fieldset className="scopes">
         <legend>It may</legend>
-        {SCOPES.map(({ scope, title, note }) => (
+        {choices.map(({ scope, title, note }) => (
           <label key={scope} className="scope">
             <input type="checkbox" checked={scopes.includes(scope)} onChange={() => toggle(scope)} />
             <strong>{title}</strong>
@@ -94,6 +115,16 @@ function NewKey({ onMade }: { onMade: (key: string) => void }) {
           </label>
         ))}
       </fieldset>
+      <label className="field">
+        <span>It works</span>
+        <select value={days ?? ''} onChange={(event) => setDays(Number(event.target.value) || null)}>
+          {LIFETIMES.map(([value, words]) => (
+            <option key={words} value={value ?? ''}>
+              {words}
+            </option>
+          ))}
+        </select>
+      </label>
       <button type="submit" className="button button-primary" disabled={create.pending || scopes.length === 0}>
         Create key
       </button>
@@ -112,6 +143,7 @@ function KeyRow({ apiKey, onRevoked }: { apiKey: ApiKey; onRevoked: () => void }
         <span className="card-note">
           <code>{apiKey.prefix}…</code> · {apiKey.scopes.join(', ')}
           {apiKey.created_at && ` · made ${ago(apiKey.created_at)}`}
+          {apiKey.expires_at && ` · ends ${ahead(apiKey.expires_at)}`}
           {apiKey.last_used_at ? ` · used ${ago(apiKey.last_used_at)}` : ' · never used'}
         </span>
       </div>

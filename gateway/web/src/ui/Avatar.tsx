@@ -9,7 +9,7 @@ interface AvatarProps {
 /** Somebody's picture, or the first letter of their name where they have none. */
 export function Avatar({ user, size = 'small' }: AvatarProps) {
   const [missing, setMissing] = useState(false);
-  const name = user.display_name || user.email || '?';
+  const name = user.display_name || (user.email ?? '?');
   const className = size === 'large' ? 'avatar avatar-large' : 'avatar';
   if (missing) return <span className={className}>{name.slice(0, 1).toUpperCase()}</span>;
   return <img className={className} src={avatarUrl(user.id)} alt="" onError={() => setMissing(true)} />;

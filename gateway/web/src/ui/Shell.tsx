@@ -1,9 +1,11 @@
+import { useQuery } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
 import { Link, NavLink } from 'react-router';
-import { signOut } from '../api/endpoints';
+import { me, signOut } from '../api/endpoints';
 import { useLiveState } from '../live/liveState';
 import { useUser } from '../session';
 import { useUploads } from '../uploads/uploadContext';
+import { Avatar } from './Avatar';
 import { DropAnywhere } from './DropAnywhere';
 import { Icon, Logo } from './icons';
 import { Menu } from './Menu';
@@ -27,7 +29,8 @@ export function Shell({ children }: { children: ReactNode }) {
             <NavLink to="/" end>
               Library
             </NavLink>
-            <NavLink to="/system">System</NavLink>
+            <NavLink to="/groups">Groups</NavLink>
+            <AdminLink />
           </nav>
           <div className="topbar-end">
             <UploadNote />
@@ -43,6 +46,12 @@ export function Shell({ children }: { children: ReactNode }) {
       <DropAnywhere />
     </>
   );
+}
+
+/** The console, for those whom it serves. */
+function AdminLink() {
+  const { data } = useQuery({ queryKey: ['me'], queryFn: me });
+  return data?.user.role === 'admin' && <NavLink to="/admin">Administration</NavLink>;
 }
 
 function UploadNote() {
@@ -83,12 +92,15 @@ function AccountMenu() {
     <Menu
       label="Account"
       className="avatar-button"
-      button={<span className="avatar">{name.slice(0, 1).toUpperCase()}</span>}
+      button={<Avatar user={user} />}
     >
       <p className="menu-note">
         <strong>{name}</strong>
         <span>{user.email}</span>
       </p>
+      <Link to="/account" className="menu-item">
+        <Icon name="person" /> Account
+      </Link>
       <Link to="/keys" className="menu-item">
         <Icon name="key" /> API keys
       </Link>

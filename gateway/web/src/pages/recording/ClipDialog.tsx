@@ -14,6 +14,7 @@ import { useAction } from '../../ui/useAction';
 import { useToast } from '../../ui/toasts';
 import { CopyLinkButton, DownloadLink, live } from './clipActions';
 import { Expiry } from './Expiry';
+import { WhoSees } from './WhoSees';
 
 /** Plays a clip and manages the links to it. */
 export function ClipDialog({ clip, onClose }: { clip: Media; onClose: () => void }) {
@@ -57,7 +58,10 @@ export function ClipDialog({ clip, onClose }: { clip: Media; onClose: () => void
             <CopyLinkButton media={clip} />
             <DownloadLink media={clip} />
           </div>
-          <Expiry media={clip} />
+          <div className="clip-chips">
+            <WhoSees media={clip} />
+            <Expiry media={clip} />
+          </div>
           <Links clip={clip} />
         </div>
       </div>
@@ -92,7 +96,7 @@ function Links({ clip }: { clip: Media }) {
     <section className="links" aria-labelledby="links-title">
       <h3 id="links-title">Links</h3>
       <Trouble what="The links are" error={error} stale={data !== undefined} />
-      {data && links.length === 0 && <p className="panel-note">No link leads to this clip. Only you can see it.</p>}
+      {data && links.length === 0 && <p className="panel-note">No link leads to this clip.</p>}
       <ul>
         {links.map((link) => (
           <LinkRow key={link.id} link={link} onChanged={reread} />

@@ -1,5 +1,5 @@
 import { useState } from 'react';
-import { Link, useNavigate, useParams, useSearchParams } from 'react-router';
+import { Link, Navigate, useNavigate, useParams, useSearchParams } from 'react-router';
 import { isAway, Problem } from '../../api/http';
 import type { Media, Moment } from '../../api/types';
 import { remedy } from '../../format/stages';
@@ -9,6 +9,7 @@ import { useLibrary, useMedia, useMoments } from '../../media/queries';
 import { StatusChip } from '../../media/StatusChip';
 import { useDelete } from '../../media/useDelete';
 import { LiveNote } from '../../live/LiveNote';
+import { useUser } from '../../session';
 import { Away, Trouble } from '../../ui/Away';
 import { Icon } from '../../ui/icons';
 import { Menu } from '../../ui/Menu';
@@ -23,11 +24,13 @@ import { RecordingPlayer } from './RecordingPlayer';
 import { StageTimeline } from './StageTimeline';
 import { TitleEditor } from './TitleEditor';
 import { TranscriptPanel } from './TranscriptPanel';
+import { WhoSees } from './WhoSees';
 import './recording.css';
 
 /** One recording: how far it is, what was said, what is worth sharing, and the clips cut from it. */
 export function RecordingPage() {
   const { id = '' } = useParams();
+  const user = useUser();
   const { data, error } = useMedia(id);
   if (error && !data) {
     if (isAway(error)) return <Away what="This recording is" />;
@@ -35,6 +38,8 @@ export function RecordingPage() {
     throw error;
   }
   if (!data) return <div className="splash" aria-busy="true" />;
+  // Somebody else's is there to be watched, not to be worked on.
+  if (data.owner_id !== user.id) return <Navigate to={`/watch/${id}`} replace />;
   return <Recording key={id} media={data} error={error} />;
 }
 
@@ -98,6 +103,7 @@ function Head({ media }: { media: Media }) {
         <StatusChip media={media} />
         {media.duration !== null && <span>{length(media.duration)}</span>}
         <span>{ago(media.created_at)}</span>
+        <WhoSees media={media} />
         <Expiry media={media} />
         {media.origin?.kind === 'import' && (
           <a href={media.origin.url} rel="noreferrer noopener" target="_blank">
