@@ -7,6 +7,7 @@ half minute; guessing is slowed down per account; recovery codes stand in, each 
 from __future__ import annotations
 
 import hmac
+import io
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -112,7 +113,10 @@ def begin_totp(by: Principal) -> Enrolment:
         if made is None:
             raise Conflict("You use an authenticator app already. Remove it first.", code="totp_exists")
         uri = pyotp.TOTP(secret).provisioning_uri(name=person.email, issuer_name="Clipstead")
-    return Enrolment(secret, uri, segno.make(uri, error="m").svg_inline(scale=4, border=2))
+    picture = io.BytesIO()
+    # With its namespace, without which browsers show it inside of a page but not as an image.
+    segno.make(uri, error="m").save(picture, kind="svg", xmldecl=False, svgns=True, scale=4, border=2)
+    return Enrolment(secret, uri, picture.getvalue().decode())
 
 
 def confirm_totp(code: str, by: Principal, origin: Origin = NOWHERE) -> Confirmed:
