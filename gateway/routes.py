@@ -15,6 +15,7 @@ from enum import Enum
 
 API = "/api"
 VIEWER = "clipstead_viewer"  # by which stream counts somebody who comes back once
+OIDC = "clipstead_oidc"  # by which auth knows the browser again that it sent to an identity provider
 OWN = "gateway"  # the service of routes that the gateway answers itself
 
 # What a segment may be made of: ids, tokens and nothing that a server further on could read as path syntax.
@@ -113,6 +114,13 @@ ROUTES: tuple[Route, ...] = (
     _at("POST",        "/api/v1/auth/passkeys/options",       "auth", "write"),
     _at("POST",        "/api/v1/auth/passkeys",               "auth", "write", opens=True),
     _at("PATCH DELETE", "/api/v1/auth/passkeys/{id}",         "auth", "write"),
+    _at("GET",         "/api/v1/auth/oidc",                   "auth", who=Who.NOBODY),
+    _at("GET",         "/api/v1/auth/oidc/{id}/begin",        "auth", who=Who.NOBODY, address_limit="sign_in", cookie=OIDC),
+    _at("POST",        "/api/v1/auth/oidc/{id}/link",         "auth", "write", address_limit="sign_in", cookie=OIDC),
+    _at("GET",         "/api/v1/auth/oidc/{id}/callback",     "auth", who=Who.ANYBODY, address_limit="sign_in", cookie=OIDC,
+        opens=True),
+    _at("GET",         "/api/v1/auth/identities",             "auth", "read"),
+    _at("DELETE",      "/api/v1/auth/identities/{id}",        "auth", "write"),
     _at("GET",         "/api/v1/auth/me",                     "auth", "read"),
     _at("PATCH",       "/api/v1/auth/me",                     "auth", "write"),
     _at("DELETE",      "/api/v1/auth/me",                     "auth", "write", closes=True),

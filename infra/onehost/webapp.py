@@ -49,12 +49,12 @@ def build_if_stale() -> None:
         build()
 
 
-def install() -> None:
-    """Install the packages in the lock file, unless they are."""
-    installed = FOLDER / "node_modules" / ".stamp"
-    packages = hashlib.sha256((FOLDER / "package-lock.json").read_bytes()).hexdigest()
+def install(folder: Path = FOLDER) -> None:
+    """Install the packages in a folder's lock file, unless they are."""
+    installed = folder / "node_modules" / ".stamp"
+    packages = hashlib.sha256((folder / "package-lock.json").read_bytes()).hexdigest()
     if not installed.exists() or installed.read_text() != packages:
-        _npm("ci", "--no-audit", "--no-fund", "--loglevel=error")
+        _npm("ci", "--no-audit", "--no-fund", "--loglevel=error", folder=folder)
         installed.write_text(packages)
 
 
@@ -118,8 +118,8 @@ def _npm_program() -> str:
     return program
 
 
-def _npm(*arguments: str) -> None:
-    subprocess.run([_npm_program(), *arguments], cwd=FOLDER, env=environment(), check=True)
+def _npm(*arguments: str, folder: Path = FOLDER) -> None:
+    subprocess.run([_npm_program(), *arguments], cwd=folder, env=environment(), check=True)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from libs import web
-from services.auth import api, api_admin, api_factors, api_groups, api_profile, api_sessions
+from services.auth import api, api_admin, api_factors, api_groups, api_oidc, api_profile, api_sessions
 from services.auth.actors import actors
 from services.auth.settings import settings
 
@@ -18,6 +18,7 @@ service = web.Service(
         api_factors.router,
         api_profile.router,
         api_groups.router,
+        api_oidc.router,
         api_admin.router,
     ],
     actors=actors,

@@ -204,6 +204,7 @@ class OidcIdentity(Base):
 
     __tablename__ = "oidc_identities"
 
+    id: Mapped[UUID] = mapped_column(unique=True, default=database.new_id)  # what people name it by
     issuer: Mapped[str] = mapped_column(primary_key=True)
     subject: Mapped[str] = mapped_column(primary_key=True)
     user_id: Mapped[UUID] = mapped_column(ForeignKey(User.id, ondelete="CASCADE"), index=True)

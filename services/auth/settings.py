@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from email.utils import formataddr
-from typing import Annotated
+from typing import Annotated, ClassVar
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -16,6 +16,8 @@ __all__ = ["AuthSettings", "settings"]
 
 class AuthSettings(ServiceSettings):
     """What the auth service can be told. The lower bounds of hashing are OWASP's minimum for Argon2id."""
+
+    ISSUED: ClassVar[frozenset[str]] = frozenset({"oidc_google_client_secret"})
 
     session_lifetime: Annotated[int, Field(ge=60)] = 60 * 86_400  # seconds from sign-in, however busy
     session_idle: Annotated[int, Field(ge=60)] = 14 * 86_400  # seconds without a request
@@ -40,6 +42,11 @@ class AuthSettings(ServiceSettings):
         ""
     )  # smtp://user:password@host:587 (STARTTLS), smtps://…:465; ?tls=off for loopback
     email_sender_address: str = ""  # whom mails are from
+
+    oidc_google_client_id: str = ""  # of the OAuth client that was made in Google's console
+    oidc_google_client_secret: SecretStr = SecretStr("")
+    # Others: a JSON list of {"id", "name", "discovery_url", "client_id", "client_secret", "scopes"}.
+    oidc_providers: SecretStr = SecretStr("")
 
     @field_validator("admin_bootstrap_email", mode="after")
     @classmethod

@@ -64,6 +64,7 @@ WHY_NOT = {
     ),
     **dict.fromkeys(
         (
+            "/api/v1/auth/oidc/{id}/link",
             "/api/v1/auth/passkeys/options",
             "/api/v1/auth/password",
             "/api/v1/auth/prove",

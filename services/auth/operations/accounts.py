@@ -27,15 +27,19 @@ __all__ = [
     "Second",
     "SignUp",
     "SignedIn",
+    "ask_second",
     "begin",
     "factors_of",
     "me",
+    "promote",
     "refuse_common",
+    "refuse_new",
     "refuse_who_may_not",
     "require_recent",
     "rules",
     "sign_in",
     "sign_up",
+    "use_invitation",
 ]
 
 WRONG = "The e-mail address or the password is wrong."
@@ -102,8 +106,7 @@ def sign_up(wanted: SignUp, origin: Origin = NOWHERE, *, ending: UUID | None = N
     name = wanted.display_name or wanted.email.partition("@")[0]
     with database.transaction() as session:
         chosen = rules(session)
-        if chosen.sign_up == "closed" and wanted.email != settings().admin_bootstrap_email:
-            raise Forbidden("This server takes no new accounts.", code="sign_up_closed")
+        refuse_new(session, wanted.email, wanted.invitation)
         person = session.scalar(
             insert(User)
             .values(
@@ -121,7 +124,8 @@ def sign_up(wanted: SignUp, origin: Origin = NOWHERE, *, ending: UUID | None = N
                 raise Conflict("There is an account with this e-mail address. Sign in instead.", code="email_taken")
             mailing.send(session, "account-exists", wanted.email)
             return None
-        _let_in(session, chosen, person, wanted.invitation, origin)
+        if wanted.invitation is not None:
+            use_invitation(session, person, wanted.invitation, origin)
         bus.publish(session, UserChanged(user_id=person.id, display_name=name))
         audit.note(session, "account.made", Actor(person.id, person.email), origin, on=person.id, called=person.email)
         if person.email_verified_at is None:
@@ -152,12 +156,11 @@ def sign_in(email: str, password: str, origin: Origin = NOWHERE, *, ending: UUID
         refuse_who_may_not(session, person)
         if renewed:
             person.password_hash = renewed
-        if _role(email) == "admin":
-            person.role = "admin"
+        promote(person)
         throttling.clear(session, SIGN_IN, email, origin.address)
         methods = factors_of(session, person.id)
         if methods:
-            return _ask_second(session, person, methods)
+            return ask_second(session, person, methods)
         return begin(session, person, origin, ending=ending)
 
 
@@ -263,7 +266,8 @@ def _refuse(known: User | None, email: str, origin: Origin) -> NoReturn:
     raise Unauthenticated(WRONG, code="wrong_credentials")
 
 
-def _ask_second(session: Transaction, person: User, methods: tuple[str, ...]) -> Second:
+def ask_second(session: Transaction, person: User, methods: tuple[str, ...]) -> Second:
+    """Ask somebody who proved the first factor for the second."""
     from services.auth.operations import passkeys  # it begins sessions, too
 
     options, facts = passkeys.question_for(session, person.id) if "passkey" in methods else (None, None)
@@ -271,21 +275,35 @@ def _ask_second(session: Transaction, person: User, methods: tuple[str, ...]) ->
     return Second(secret, methods, options)
 
 
+def promote(person: User) -> None:
+    """Make the person whom the settings name an administrator. A role that was given stays when the setting goes."""
+    if _role(person.email) == "admin":
+        person.role = "admin"
+
+
+def refuse_new(session: Transaction, email: str, invitation: str | None) -> None:
+    """Raise Forbidden where this server takes no new account of who has this address and perhaps an invitation."""
+    chosen = rules(session)
+    if email == settings().admin_bootstrap_email:
+        return
+    if chosen.sign_up == "closed":
+        raise Forbidden("This server takes no new accounts.", code="sign_up_closed")
+    if chosen.sign_up == "invitation" and invitation is None:
+        raise Forbidden("An invitation is needed to join this server.", code="invitation_needed")
+
+
 def _role(email: str) -> Role:
-    """What somebody who proves to have this address begins as. A role that was given stays when the setting goes."""
+    """What somebody who proves to have this address begins as."""
     return "admin" if email == settings().admin_bootstrap_email else "user"
 
 
-def _let_in(session: Transaction, chosen: Platform, person: User, invitation: str | None, origin: Origin) -> None:
-    """Use the invitation that somebody came with. Raises Forbidden where one is needed, and NotFound for one that is over.
+def use_invitation(session: Transaction, person: User, invitation: str, origin: Origin) -> None:
+    """Use the invitation that somebody new came with. Raises NotFound for one that is over, Forbidden for another's.
 
     One that was mailed to their address proves that they read its mail.
     """
-    if invitation is not None:
-        from services.auth.operations import invitations  # they look people up, too
+    from services.auth.operations import invitations  # they look people up, too
 
-        if invitations.use(session, invitation, person, origin).email is not None:
-            person.email_verified_at = session.scalars(select(database.now())).one()
-            session.flush()
-    elif chosen.sign_up == "invitation" and person.email != settings().admin_bootstrap_email:
-        raise Forbidden("An invitation is needed to join this server.", code="invitation_needed")
+    if invitations.use(session, invitation, person, origin).email is not None:
+        person.email_verified_at = session.scalars(select(database.now())).one()
+        session.flush()

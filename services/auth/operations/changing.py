@@ -26,6 +26,7 @@ __all__ = [
     "change_address",
     "change_password",
     "confirm_address",
+    "disown",
     "forgotten",
     "mail_reset",
     "reset_password",
@@ -103,9 +104,7 @@ def reset_password(code: str, new: str, origin: Origin = NOWHERE) -> None:
             raise Malformed("This code was for another address. Ask for a new one.", code="bad_code")
         keys = 0
         if person.email_verified_at is None:
-            keys = _revoke_keys(session, user_id)
-            for prepared in (Totp, RecoveryCode, Passkey, OidcIdentity):
-                session.execute(delete(prepared).where(prepared.user_id == user_id))
+            keys = disown(session, user_id)
             person.email_verified_at = session.scalars(select(database.now())).one()
         _set_password(session, user_id, hashed)
         ended = end_all(session, user_id)
@@ -114,6 +113,17 @@ def reset_password(code: str, new: str, origin: Origin = NOWHERE) -> None:
         audit.note(session, "password.reset", actor, origin, on=user_id, sessions_ended=ended, keys_revoked=keys)
         mailing.send(session, "password-changed", email, user_id=user_id, device=origin.device, address=origin.address)
     forget(user_id)
+
+
+def disown(session: Transaction, user_id: UUID) -> int:
+    """Take away all ways into an account that somebody prepared in it. Returns how many keys that revoked.
+
+    ``forget`` its owner once this is committed.
+    """
+    for prepared in (Totp, RecoveryCode, Passkey, OidcIdentity):
+        session.execute(delete(prepared).where(prepared.user_id == user_id))
+    end_all(session, user_id)
+    return _revoke_keys(session, user_id)
 
 
 def send_verification(by: Principal) -> None:

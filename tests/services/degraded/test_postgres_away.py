@@ -42,6 +42,8 @@ CONSTANT = {
     "/v1/uploads OPTIONS",
     "/v1/uploads/{upload_id} OPTIONS",
     "/v1/presets GET",
+    "/v1/auth/oidc GET",
+    "/v1/auth/oidc/{provider}/begin GET",  # of one that is not set up
     "/s/static/{name} GET",
     "/s/static/{name} HEAD",
 }

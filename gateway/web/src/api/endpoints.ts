@@ -147,6 +147,9 @@ export const addPasskey = (challenge: string, credential: unknown, name: string)
 
 export const dropPasskey = (id: string) => send(`/v1/auth/passkeys/${id}`, { method: 'DELETE' });
 
+/** Where the browser goes to connect an account elsewhere. */
+export const linkProvider = (id: string) => ask<{ url: string }>(`/v1/auth/oidc/${id}/link`, { method: 'POST' });
+
 export const identities = () => ask<{ items: Identity[] }>('/v1/auth/identities');
 
 export const dropIdentity = (id: string) => send(`/v1/auth/identities/${id}`, { method: 'DELETE' });

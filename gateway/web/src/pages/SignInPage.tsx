@@ -10,7 +10,7 @@ import {
   signInPasskey,
   signUp,
 } from '../api/endpoints';
-import { sentence } from '../api/http';
+import { query, sentence } from '../api/http';
 import type { Offer, SecondFactor } from '../api/types';
 import { Icon, type IconName, Logo } from '../ui/icons';
 import { canUsePasskeys, refusalOf, usePasskey as signWithPasskey } from '../ui/passkeys';
@@ -33,6 +33,9 @@ const PROBLEMS: Record<string, string> = {
   account_disabled: 'This account was disabled by an administrator.',
   email_unverified: 'The provider has not confirmed your e-mail address.',
   email_taken: 'There is an account with this e-mail address. Sign in to it instead.',
+  identity_taken: 'This account at the provider belongs to another account here.',
+  session_changed: 'You were signed out meanwhile. Sign in, and connect the provider then.',
+  provider_away: 'The provider can’t be reached right now. Try again later.',
   access_denied: 'The sign-in was cancelled at the provider.',
 };
 
@@ -41,12 +44,21 @@ function told(name: string): string | null {
   return new URLSearchParams(location.hash.replace(/^#/, '')).get(name);
 }
 
+/** The second factor that a sign-in through a provider asks for: base64url of what a sign-in by password answers. */
+function secondOf(text: string): SecondFactor | null {
+  try {
+    return JSON.parse(atob(text.replaceAll('-', '+').replaceAll('_', '/'))) as SecondFactor;
+  } catch {
+    return null; // not ours: then it is asked for anew
+  }
+}
+
 /** Sign in, or make an account: one page with a toggle. It stands in place of the page that was asked for. */
 export function SignInPage({ invited }: { invited?: Invited }) {
   const [mode, setMode] = useState<Mode>(invited || location.hash === '#sign-up' ? 'sign-up' : 'sign-in');
   const [second, setSecond] = useState<SecondFactor | null>(() => {
-    const challenge = told('second');
-    return challenge ? { challenge, methods: ['totp', 'recovery'], passkey_options: null } : null;
+    const secret = told('second');
+    return secret ? secondOf(secret) : null;
   });
   const [mailed, setMailed] = useState('');
   usePageTitle(mode === 'sign-in' ? 'Sign in' : 'Create an account');
@@ -86,7 +98,7 @@ export function SignInPage({ invited }: { invited?: Invited }) {
               onSecond={setSecond}
               onMailed={setMailed}
             />
-            <OtherWays mode={mode} />
+            <OtherWays mode={mode} invitation={invited?.token ?? null} />
           </>
         )}
       </section>
@@ -220,7 +232,7 @@ function AccountForm({ mode, invited, onSecond, onMailed }: AccountFormProps) {
 }
 
 /** A passkey, or an account elsewhere, in place of the password. */
-function OtherWays({ mode }: { mode: Mode }) {
+function OtherWays({ mode, invitation }: { mode: Mode; invitation: string | null }) {
   const client = useQueryClient();
   const [problem, setProblem] = useState('');
   const { data } = useQuery({ queryKey: ['providers'], queryFn: providers, staleTime: Infinity, retry: false });
@@ -249,7 +261,7 @@ function OtherWays({ mode }: { mode: Mode }) {
         <a
           key={provider.id}
           className="button button-wide"
-          href={`/api/v1/auth/oidc/${provider.id}/begin?next=${encodeURIComponent(location.pathname)}`}
+          href={`/api/v1/auth/oidc/${provider.id}/begin${query({ next: location.pathname, invitation })}`}
         >
           Continue with {provider.name}
         </a>

@@ -145,6 +145,7 @@ def _proofs() -> None:
     )
     op.create_table(
         "oidc_identities",
+        sa.Column("id", sa.Uuid, nullable=False, unique=True),
         sa.Column("issuer", sa.Text, primary_key=True),
         sa.Column("subject", sa.Text, primary_key=True),
         _user(),

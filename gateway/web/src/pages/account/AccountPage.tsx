@@ -2,6 +2,7 @@ import { useQuery } from '@tanstack/react-query';
 import { me } from '../../api/endpoints';
 import { Trouble } from '../../ui/Away';
 import { usePageTitle } from '../../ui/usePageTitle';
+import { ElsewherePanel } from './ElsewherePanel';
 import { FactorsPanel } from './FactorsPanel';
 import { LeavingPanel } from './LeavingPanel';
 import { PasswordPanel } from './PasswordPanel';
@@ -31,6 +32,7 @@ export function AccountPage() {
           <ProfilePanel user={data.user} />
           <PasswordPanel user={data.user} />
           <FactorsPanel />
+          <ElsewherePanel />
           <PlacesPanel />
           <LeavingPanel user={data.user} />
         </>
