@@ -117,7 +117,7 @@ def _email_of(body: bytes) -> str | None:
 
 def _check_rights(route: Route, caller: Caller) -> None:
     if caller.identity is None:
-        if route.who is Who.SOMEBODY and not route.closes:
+        if route.who is Who.SOMEBODY:
             raise Unauthenticated("Sign in, or send an API key.", headers={"WWW-Authenticate": "Bearer"})
     elif route.scope is not None and route.scope not in caller.identity.scopes:
         lacking = "Your account" if caller.identity.session_id is not None else "This API key"

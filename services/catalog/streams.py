@@ -14,6 +14,7 @@ from libs import database
 from libs.database import DatabaseUnavailable
 from libs.telemetry import log
 from libs.web import Caller, OptionalCaller
+from libs.web.describing import carries
 from libs.web.problems import NotFound, Unavailable
 from services.catalog.api import Media
 from services.catalog.feed import Feed, Subscription, TooManyStreamsError
@@ -26,10 +27,12 @@ MOST_REMEMBERED = 5000  # media of which a stream knows what it sent
 RECONNECT = 2000  # milliseconds that a browser waits before it comes back
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
+FEED = carries("text/event-stream", description="Events without end: media, deleted, and comments as heartbeat.")
+
 Current = Callable[[], list[dict[str, Any]]]
 
 
-@router.get("/library/{media_id}/events", response_class=StreamingResponse)
+@router.get("/library/{media_id}/events", response_class=StreamingResponse, responses=FEED)
 async def of_one(media_id: UUID, request: Request, caller: OptionalCaller) -> StreamingResponse:
     """Follow a recording or clip: its state now, then each change. Ends when it is deleted or no longer shown."""
     viewer = caller.acting if "read" in caller.scopes else None
@@ -41,7 +44,7 @@ async def of_one(media_id: UUID, request: Request, caller: OptionalCaller) -> St
     return _streamed(request, Subscription(media_id=media_id), viewer, current)
 
 
-@router.get("/events", response_class=StreamingResponse)
+@router.get("/events", response_class=StreamingResponse, responses=FEED)
 async def of_mine(request: Request, caller: Caller) -> StreamingResponse:
     """Follow one's whole library: what changed last, oldest first, then each change."""
     viewer = caller.require("read")
