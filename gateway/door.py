@@ -101,7 +101,7 @@ def _counted_by(route: Route, caller: Caller, query: bytes) -> Iterator[tuple[st
         yield route.user_limit, str(identity.user_id)
         if credential is not None and credential.kind == "api_key":
             yield "key", str(identity.key_id) if identity.key_id is not None else credential.digest.hex()
-    if route.search_limit is not None and any(name == b"q" for name, _ in parse_qsl(query)):
+    if route.search_limit is not None and any(name == "q" for name, _ in parse_qsl(query.decode("latin-1"))):
         yield route.search_limit, str(identity.user_id) if identity is not None else caller.client.bucket
 
 

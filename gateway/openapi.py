@@ -36,6 +36,7 @@ _REPLAYED: Document = {
     "description": "true where this is the answer to an earlier request with this Idempotency-Key, given again.",
     "schema": {"type": "string", "enum": ["true"]},
 }
+_BEGUN: Document = {"description": "The session, where one begins.", "schema": {"type": "string"}}
 _WITHOUT_BODY = ("head",)  # methods
 
 
@@ -51,7 +52,8 @@ def merge(
 
     ``missing`` names services that could not be asked; ``cookie`` is the name of the session's.
     """
-    offered = {name: _public_paths(name, document, table) for name, document in documents.items()}
+    routes = {name: _public_paths(name, document, table) for name, document in documents.items()}
+    offered = {name: _offered(documents[name], routes[name]) for name in documents}
     used = {name: _reachable(offered[name], documents[name].get("components", {})) for name in documents}
     renamed = _clashes(used)
     paths = _own_paths(table)
@@ -59,12 +61,18 @@ def merge(
         "schemas": {"Problem": describing.PROBLEM},
         "securitySchemes": describing.schemes(cookie),
         "headers": describing.HEADERS,
-        "responses": {name: describing.component(status) for status, (name, _) in describing.REFUSALS.items()},
+        "responses": _shared(),
     }
     for name in sorted(documents):
         names = {key: _prefixed(name, key) if key in renamed else key for key in used[name]}
         for path, item in offered[name].items():
-            paths[path] = {**paths.get(path, {}), **_referring(item, names)}
+            own = _referring(item, names)  # before what is the gateway's is added, whose names stand
+            paths[path] = {
+                **paths.get(path, {}),
+                **{
+                    method: _operation(own[method], route, path, method) for method, route in routes[name][path].items()
+                },
+            }
         for (section, key), content in used[name].items():
             components.setdefault(section, {})[names[section, key][1]] = _referring(content, names)
     _make_ids_unique(paths)
@@ -83,99 +91,123 @@ Key = tuple[str, str]  # a component: ("schemas", "Clip")
 Components = dict[Key, Any]
 
 
-def _public_paths(service: str, document: Document, table: Table) -> Document:
-    """The operations of a service that the table leads to, under their public paths."""
-    found: Document = defaultdict(dict)
+Routes = dict[str, dict[str, Route]]  # of operations, by public path and method
+
+
+def _public_paths(service: str, document: Document, table: Table) -> Routes:
+    """The routes to those operations of a service that the table leads to."""
+    found: Routes = defaultdict(dict)
     for path, item in document.get("paths", {}).items():
         for method in _METHODS:
             route = table.offers(service, method.upper(), path) if method in item else None
-            if route is None:
-                continue
-            public = API + path if route.path.startswith(API) else path
-            found[public][method] = _operation(item[method], item.get("parameters", []), route, method, public)
+            if route is not None:
+                found[API + path if route.path.startswith(API) else path][method] = route
     return dict(found)
+
+
+def _offered(document: Document, routes: Routes) -> Document:
+    """A service's own words about what is public, without what only the gateway says and what nobody is answered with."""
+    found: Document = defaultdict(dict)
+    for path, methods in routes.items():
+        item = document["paths"][path.removeprefix(API)]
+        for method in methods:
+            operation = item[method]
+            parameters = [
+                parameter
+                for parameter in (*item.get("parameters", []), *operation.get("parameters", []))
+                if parameter.get("name", "").lower() != "x-service-token"
+            ]
+            answers = operation.get("responses", {})
+            found[path][method] = {
+                **{key: value for key, value in operation.items() if key != "parameters"},
+                **({"parameters": parameters} if parameters else {}),
+                "responses": {status: _without_frameworks(answer) for status, answer in answers.items()},
+            }
+    return found
+
+
+def _without_frameworks(answer: Document) -> Document:
+    """An answer, or nothing said where it is the framework's idea of a refusal: libs.web sends a problem instead."""
+    schema = answer.get("content", {}).get("application/json", {}).get("schema", {})
+    return {"description": ""} if str(schema.get("$ref", "")).endswith("/HTTPValidationError") else answer
 
 
 def _own_paths(table: Table) -> Document:
     """The gateway's own operations."""
     return {
-        route.path: {"get": _operation(describing.OWN_PATHS[route.path], [], route, "get", route.path)}
+        route.path: {"get": _operation(describing.OWN_PATHS[route.path], route, route.path)}
         for route in table.routes
         if route.service == OWN
     }
 
 
-def _operation(operation: Document, shared: list[Document], route: Route, method: str, path: str) -> Document:
-    """An operation as the outside sees it: without the service token, with the ways to sign in."""
-    parameters = [
-        parameter
-        for parameter in (*shared, *operation.get("parameters", []))
-        if parameter.get("name", "").lower() != "x-service-token"
-    ]
+def _operation(operation: Document, route: Route, path: str, method: str = "get") -> Document:
+    """An operation as the outside sees it: with the ways to sign in, and all answers."""
     return {
-        **{key: value for key, value in operation.items() if key != "parameters"},
-        **({"parameters": parameters} if parameters else {}),
+        **operation,
         "tags": [route.service],
         "security": describing.security(route, method.upper()),
-        "responses": _answers(operation, route, method, path),
+        "responses": _answers(operation, route, path, method),
     }
 
 
-def _answers(operation: Document, route: Route, method: str, path: str) -> Document:
+def _answers(operation: Document, route: Route, path: str, method: str) -> Document:
     """All answers of an operation: its own, those that Idempotency-Key brings along, and the gateway's refusals."""
-    told = {status: _told(status, answer, method) for status, answer in operation.get("responses", {}).items()}
+    told = {status: _told(status, answer) for status, answer in operation.get("responses", {}).items()}
     if any(parameter.get("name") == _ONCE for parameter in operation.get("parameters", [])):
-        for status in filter(_is_success, told):
-            told[status]["headers"]["Idempotent-Replayed"] = _REPLAYED
         conflict = told.get("409", {"description": "It clashes with how things stand."})
-        said = f"{conflict['description']} {_USED_UP}"
-        told["409"] = _told("409", {"description": said}, method)
+        told["409"] = _told("409", {"description": f"{conflict['description']} {_USED_UP}"})
         told["409"]["headers"] |= describing.headers_of(("Retry-After",))
+        _add_header(told, "Idempotent-Replayed", _REPLAYED)
     if route.opens:
-        for status in filter(_is_success, told):
-            told[status]["headers"]["Set-Cookie"] = {
-                "description": "The session, where one begins.",
-                "schema": {"type": "string"},
-            }
+        _add_header(told, "Set-Cookie", _BEGUN)
     for status in {*describing.refusals(route, method.upper(), path), *(told.keys() & describing.REFUSALS.keys())}:
-        told[status] = _refusal(status, told.get(status), method)
+        told[status] = _refusal(status, told.get(status))
+    if method in _WITHOUT_BODY:
+        told = {status: _without_body(answer) for status, answer in told.items()}
     return {status: told[status] for status in sorted(told)}
 
 
-def _told(status: str, answer: Document, method: str) -> Document:
+def _shared() -> Document:
+    """The answers that operations share, by name; to HEAD they come without their body."""
+    whole = {name: describing.component(status) for status, (name, _) in describing.REFUSALS.items()}
+    return whole | {_to_head(name): _without_body(answer) for name, answer in whole.items()}
+
+
+def _to_head(name: str) -> str:
+    return f"{name}ToHead"
+
+
+def _told(status: str, answer: Document) -> Document:
     """A service's answer. What it refuses with is a problem, unless it says otherwise."""
-    content = answer.get("content", {})
-    if not _is_success(status) and not status.startswith("3") and (not content or _is_frameworks(content)):
-        content = describing.PROBLEMS
-    described = "" if _is_frameworks(answer.get("content", {})) else answer["description"]
+    content = answer.get("content", {} if status < "400" else describing.PROBLEMS)
     headers = {**answer.get("headers", {}), **describing.headers_of()}
-    shown: Document = {"description": described, "headers": headers}
-    return shown if method in _WITHOUT_BODY or not content else {**shown, "content": content}
+    return {"description": answer["description"], "headers": headers, **({"content": content} if content else {})}
 
 
-def _refusal(status: str, told: Document | None, method: str) -> Document:
+def _add_header(told: Document, name: str, header: Document) -> None:
+    for answer in (answer for status, answer in told.items() if status.startswith("2")):
+        answer["headers"][name] = header
+
+
+def _refusal(status: str, told: Document | None) -> Document:
     """The shared answer of a status, or where a service has more to say of it, one that says both."""
     name, usual = describing.REFUSALS[status]
-    if method not in _WITHOUT_BODY and (told is None or not told["description"]):
+    if told is None or not told["description"]:
         return {"$ref": f"#/components/responses/{name}"}
     shared = describing.component(status)
-    if told is not None and told["description"]:
-        shared["description"] = f"{usual} {told['description']}"
-        shared["headers"] = {**told["headers"], **shared["headers"]}
-        shared["content"] = {**told.get("content", {}), **shared["content"]}
-    if method in _WITHOUT_BODY:
-        del shared["content"]
-    return shared
+    return {
+        "description": f"{usual} {told['description']}",
+        "headers": {**told["headers"], **shared["headers"]},
+        "content": {**told["content"], **shared["content"]},
+    }
 
 
-def _is_success(status: str) -> bool:
-    return status.startswith("2")
-
-
-def _is_frameworks(content: Document) -> bool:
-    """Whether this is the framework's own idea of a refusal, which libs.web answers with a problem instead."""
-    schema = content.get("application/json", {}).get("schema", {})
-    return str(schema.get("$ref", "")).endswith("/HTTPValidationError")
+def _without_body(answer: Document) -> Document:
+    """An answer to HEAD."""
+    if "$ref" in answer:
+        return {"$ref": _to_head(answer["$ref"])}
+    return {key: value for key, value in answer.items() if key != "content"}
 
 
 def _reachable(paths: Document, components: Document) -> Components:

@@ -161,7 +161,7 @@ async def append(request: Request, upload_id: UUID, caller: Caller, upload_offse
     "/{upload_id}",
     status_code=204,
     dependencies=spoken,
-    responses=VERSIONED | refuses({Conflict: "it is complete", Locked: "upload_in_use"}),
+    responses=VERSIONED | refuses({Conflict: "it is complete", Gone: "the upload has ended", Locked: "upload_in_use"}),
 )
 def withdraw(upload_id: UUID, caller: Caller) -> Response:
     """Cancel an upload and drop its bytes."""
