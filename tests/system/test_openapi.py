@@ -30,8 +30,8 @@ from tests.factories.platform import Platform, running_platform
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(400)]
 
-SEED = int(os.environ.get('SEED', '20'))
-EXAMPLES = int(os.environ.get('EX', '3'))  # of each operation, visitor and mode
+SEED = int(os.environ.get("SEED", "20"))
+EXAMPLES = int(os.environ.get("EX", "3"))  # of each operation, visitor and mode
 CHECKS = [
     not_a_server_error,
     status_code_conformance,
