@@ -236,8 +236,8 @@ class _Sending:
         self._method = method
         # Not written anew: the service token is made for what came.
         self._url = URL(url, encoded=True)
-        # Said of every connection, even of one that ends here: a service that is asked to close it does so with the rest of a
-        # refused body unread, which breaks the refusal off; and only one that is stopping may answer with "close".
+        # Even of a connection that ends with this: a service that is asked to close it does so with the rest of a refused
+        # body unread, which breaks the refusal off; and only one that is stopping may answer with "close".
         self._headers = [("Connection", "keep-alive")]
         self._headers += [(name.decode("ascii"), value.decode("utf-8", "replace")) for name, value in headers]
         self._content = content

@@ -25,7 +25,7 @@ import httpx
 import psutil
 
 from infra.onehost import load, running, webapp
-from infra.onehost.bench import own_place, until
+from infra.onehost.bench import own_place, processes_of, until
 from infra.onehost.place import Place
 from infra.onehost.secrets import GATEWAY
 from infra.onehost.servers import free_port
@@ -80,7 +80,7 @@ def measure() -> dict[str, Any]:
         service = place.port + PORTS[SERVICE][0]
         ways = {
             "direct": _Way(lambda: load.request(f"http://127.0.0.1:{service}{PATH}", headers=token()), []),
-            "gateway": _Way(_signed_in(place), _processes(place, GATEWAY)),
+            "gateway": _Way(_signed_in(place), processes_of(place, GATEWAY)),
         }
         if shutil.which("nginx"):
             port, nginx = stack.enter_context(_nginx(service))
@@ -164,16 +164,6 @@ def _signed_in(place: Place) -> Answer:
     cookie = "; ".join(f"{name}={value}" for name, value in _cookies(place).items())
     asking = load.request(f"http://127.0.0.1:{place.port}/api{PATH}", headers={"Cookie": cookie})
     return lambda: asking
-
-
-def _processes(place: Place, name: str) -> list[psutil.Process]:
-    """A process of the topology with its children."""
-    state = running.current(place)
-    assert state is not None
-    identity = next(entry.identity for entry in state.processes if entry.name == name)
-    assert identity is not None
-    process = psutil.Process(identity.pid)
-    return [process, *process.children(recursive=True)]
 
 
 def _cpu(processes: list[psutil.Process]) -> float:
