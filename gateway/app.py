@@ -46,12 +46,13 @@ def create(configuration: GatewaySettings | None = None) -> Starlette:
     version: str = tomllib.loads(_PROJECT.read_text())["project"]["version"]
     signer = Signer("gateway", chosen.service_key.get_secret_value())
     upstreams = Upstreams(chosen.service_urls, chosen.connect_timeout, signer)
-    documents = Documents(upstreams, version)
+    cookie = Cookie(secure=chosen.https)
+    documents = Documents(upstreams, version, cookie.name)
     door = Door(
         sessions=Sessions(upstreams, ttl=chosen.identity_ttl, size=chosen.identity_cache),
         guard=Guard(chosen.csrf_secret.get_secret_value(), chosen.public_url, chosen.trusted_origins),
         limits=Limits(chosen.redis_url.get_secret_value(), chosen.rates()),
-        cookie=Cookie(secure=chosen.https),
+        cookie=cookie,
         otherwise=_signed_in_always(chosen.dev_auto_login_user_email),
     )
     forgetting = Forgetting(chosen.redis_url.get_secret_value(), door.sessions)

@@ -101,7 +101,7 @@ def _counted_by(route: Route, caller: Caller, query: bytes) -> Iterator[tuple[st
         yield route.user_limit, str(identity.user_id)
         if credential is not None and credential.kind == "api_key":
             yield "key", str(identity.key_id) if identity.key_id is not None else credential.digest.hex()
-    if route.search_limit is not None and any(name == b"q" for name, _ in parse_qsl(query)):
+    if route.search_limit is not None and any(name == "q" for name, _ in parse_qsl(query.decode("latin-1"))):
         yield route.search_limit, str(identity.user_id) if identity is not None else caller.client.bucket
 
 
@@ -117,7 +117,7 @@ def _email_of(body: bytes) -> str | None:
 
 def _check_rights(route: Route, caller: Caller) -> None:
     if caller.identity is None:
-        if route.who is Who.SOMEBODY and not route.closes:
+        if route.who is Who.SOMEBODY:
             raise Unauthenticated("Sign in, or send an API key.", headers={"WWW-Authenticate": "Bearer"})
     elif route.scope is not None and route.scope not in caller.identity.scopes:
         lacking = "Your account" if caller.identity.session_id is not None else "This API key"

@@ -28,7 +28,8 @@ _NEVER_OUTWARD = frozenset(b"set-cookie server date x-session-token x-session-ex
 
 def inward(given: Iterable[tuple[bytes, bytes]]) -> Headers:
     """Keep what a service may see of a client's headers. Names with an underscore can be mistaken for others: dropped."""
-    headers = [(name.lower(), value) for name, value in given]
+    # Spaces around a value are no part of it (RFC 9110, 5.5), and the client to the services refuses to send them.
+    headers = [(name.lower(), value.strip(b" \t")) for name, value in given]
     connection = _named_by_connection(headers)
     chunked = any(name == b"transfer-encoding" for name, _ in headers)
     return [

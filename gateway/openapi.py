@@ -14,7 +14,8 @@ from typing import Any
 
 import anyio
 
-from gateway.routes import API, OWN, ROUTES, Route, Table, Who
+from gateway import describing
+from gateway.routes import API, OWN, ROUTES, Route, Table
 from gateway.upstreams import Upstreams
 from libs.telemetry import log
 from libs.web.problems import Problem
@@ -26,111 +27,52 @@ _REFERENCE = "#/components/"
 _FRESH = 60.0  # seconds for which a service's document is believed
 _RETRY = 5.0  # seconds after which one that was missing is asked for again
 
-_PROBLEM: Document = {
-    "type": "object",
-    "description": "What went wrong (RFC 9457), in a sentence to act on.",
-    "required": ["type", "title", "status", "detail", "code", "correlation_id"],
-    "properties": {
-        "type": {"type": "string", "format": "uri"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-        "code": {"type": "string"},
-        "correlation_id": {"type": "string"},
-    },
-}
-_ON_FAILURE: Document = {
-    "description": "Refused or failed.",
-    "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
-}
 _ONCE = "Idempotency-Key"  # the parameter of requests that may be sent again
-_USED_UP: Document = {
-    "description": (
-        "It clashes with how things stand. Of the Idempotency-Key: idempotency_key_reused (it came with another request), "
-        "idempotency_in_progress (the first request with it is under way; see Retry-After), idempotency_answer_lost."
-    ),
-    "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
-}
+_USED_UP = (
+    "Of the Idempotency-Key: idempotency_key_reused (it came with another request), idempotency_in_progress (the first "
+    "request with it is under way; see Retry-After), idempotency_answer_lost."
+)
 _REPLAYED: Document = {
     "description": "true where this is the answer to an earlier request with this Idempotency-Key, given again.",
     "schema": {"type": "string", "enum": ["true"]},
 }
-_OWN_PATHS: Document = {
-    "/api/v1/session": {
-        "get": {
-            "summary": "Who is signed in, and the CSRF token of the session",
-            "operationId": "session",
-            "tags": ["gateway"],
-            "security": [{}, {"session": []}, {"api_key": []}],
-            "responses": {
-                "200": {
-                    "description": "The caller, or null for both where nobody is signed in.",
-                    "content": {
-                        "application/json": {
-                            "schema": {
-                                "type": "object",
-                                "required": ["user", "csrf_token"],
-                                "properties": {
-                                    "user": {
-                                        "type": ["object", "null"],
-                                        "properties": {
-                                            "id": {"type": "string", "format": "uuid"},
-                                            "email": {"type": "string"},
-                                            "display_name": {"type": "string"},
-                                            "scopes": {"type": "array", "items": {"type": "string"}},
-                                        },
-                                    },
-                                    "csrf_token": {
-                                        "type": ["string", "null"],
-                                        "description": "Goes into X-CSRF-Token of every request that changes something.",
-                                    },
-                                },
-                            }
-                        }
-                    },
-                },
-                "default": _ON_FAILURE,
-            },
-        }
-    },
-    "/api/v1/system": {
-        "get": {
-            "summary": "What runs, and what was chosen: engines, models, fallbacks",
-            "operationId": "system",
-            "tags": ["gateway"],
-            "security": [{}, {"session": []}, {"api_key": []}],
-            "responses": {
-                "200": {
-                    "description": "Each service's status, and to people who are signed in also its facts.",
-                    "content": {"application/json": {"schema": {"type": "object"}}},
-                },
-                "default": _ON_FAILURE,
-            },
-        }
-    },
-}
-_SECURITY: Document = {
-    "session": {
-        "type": "apiKey",
-        "in": "cookie",
-        "name": "__Host-clipstead",
-        "description": "What sign-in sets. Requests that change something bring X-CSRF-Token from GET /api/v1/session too.",
-    },
-    "api_key": {"type": "http", "scheme": "bearer", "description": "An API key, csk_…"},
-}
+_BEGUN: Document = {"description": "The session, where one begins.", "schema": {"type": "string"}}
+_WITHOUT_BODY = ("head",)  # methods
 
 
-def merge(documents: Mapping[str, Document], table: Table, version: str, missing: tuple[str, ...] = ()) -> Document:
-    """Merge the services' documents into the public one. ``missing`` names services that could not be asked."""
-    offered = {name: _public_paths(name, document, table) for name, document in documents.items()}
+def merge(
+    documents: Mapping[str, Document],
+    table: Table,
+    version: str,
+    missing: tuple[str, ...] = (),
+    *,
+    cookie: str = "__Host-clipstead",
+) -> Document:
+    """Merge the services' documents into the public one.
+
+    ``missing`` names services that could not be asked; ``cookie`` is the name of the session's.
+    """
+    routes = {name: _public_paths(name, document, table) for name, document in documents.items()}
+    offered = {name: _offered(documents[name], routes[name]) for name in documents}
     used = {name: _reachable(offered[name], documents[name].get("components", {})) for name in documents}
     renamed = _clashes(used)
-    paths = dict(_OWN_PATHS)
-    components: Document = {"schemas": {"Problem": _PROBLEM}, "securitySchemes": _SECURITY}
+    paths = _own_paths(table)
+    components: Document = {
+        "schemas": {"Problem": describing.PROBLEM},
+        "securitySchemes": describing.schemes(cookie),
+        "headers": describing.HEADERS,
+        "responses": _shared(),
+    }
     for name in sorted(documents):
         names = {key: _prefixed(name, key) if key in renamed else key for key in used[name]}
         for path, item in offered[name].items():
-            paths[path] = {**paths.get(path, {}), **_referring(item, names)}
+            own = _referring(item, names)  # before what is the gateway's is added, whose names stand
+            paths[path] = {
+                **paths.get(path, {}),
+                **{
+                    method: _operation(own[method], route, path, method) for method, route in routes[name][path].items()
+                },
+            }
         for (section, key), content in used[name].items():
             components.setdefault(section, {})[names[section, key][1]] = _referring(content, names)
     _make_ids_unique(paths)
@@ -149,52 +91,123 @@ Key = tuple[str, str]  # a component: ("schemas", "Clip")
 Components = dict[Key, Any]
 
 
-def _public_paths(service: str, document: Document, table: Table) -> Document:
-    """The operations of a service that the table leads to, under their public paths."""
-    found: Document = defaultdict(dict)
+Routes = dict[str, dict[str, Route]]  # of operations, by public path and method
+
+
+def _public_paths(service: str, document: Document, table: Table) -> Routes:
+    """The routes to those operations of a service that the table leads to."""
+    found: Routes = defaultdict(dict)
     for path, item in document.get("paths", {}).items():
         for method in _METHODS:
             route = table.offers(service, method.upper(), path) if method in item else None
-            if route is None:
-                continue
-            public = API + path if route.path.startswith(API) else path
-            found[public][method] = _operation(item[method], item.get("parameters", []), route)
+            if route is not None:
+                found[API + path if route.path.startswith(API) else path][method] = route
     return dict(found)
 
 
-def _operation(operation: Document, shared: list[Document], route: Route) -> Document:
-    """An operation as the outside sees it: without the service token, with the ways to sign in."""
-    parameters = [
-        parameter
-        for parameter in (*shared, *operation.get("parameters", []))
-        if parameter.get("name", "").lower() != "x-service-token"
-    ]
+def _offered(document: Document, routes: Routes) -> Document:
+    """A service's own words about what is public, without what only the gateway says and what nobody is answered with."""
+    found: Document = defaultdict(dict)
+    for path, methods in routes.items():
+        item = document["paths"][path.removeprefix(API)]
+        for method in methods:
+            operation = item[method]
+            parameters = [
+                parameter
+                for parameter in (*item.get("parameters", []), *operation.get("parameters", []))
+                if parameter.get("name", "").lower() != "x-service-token"
+            ]
+            answers = operation.get("responses", {})
+            found[path][method] = {
+                **{key: value for key, value in operation.items() if key != "parameters"},
+                **({"parameters": parameters} if parameters else {}),
+                "responses": {status: _without_frameworks(answer) for status, answer in answers.items()},
+            }
+    return found
+
+
+def _without_frameworks(answer: Document) -> Document:
+    """An answer, or nothing said where it is the framework's idea of a refusal: libs.web sends a problem instead."""
+    schema = answer.get("content", {}).get("application/json", {}).get("schema", {})
+    return {"description": ""} if str(schema.get("$ref", "")).endswith("/HTTPValidationError") else answer
+
+
+def _own_paths(table: Table) -> Document:
+    """The gateway's own operations."""
     return {
-        **{key: value for key, value in operation.items() if key != "parameters"},
-        **({"parameters": parameters} if parameters else {}),
+        route.path: {"get": _operation(describing.OWN_PATHS[route.path], route, route.path)}
+        for route in table.routes
+        if route.service == OWN
+    }
+
+
+def _operation(operation: Document, route: Route, path: str, method: str = "get") -> Document:
+    """An operation as the outside sees it: with the ways to sign in, and all answers."""
+    return {
+        **operation,
         "tags": [route.service],
-        "security": _security(route),
-        "responses": {**_answers(operation), "default": _ON_FAILURE},
+        "security": describing.security(route, method.upper()),
+        "responses": _answers(operation, route, path, method),
     }
 
 
-def _answers(operation: Document) -> Document:
-    """An operation's answers; of one that may be sent again, those that this brings along too."""
-    answers: Document = operation.get("responses", {})
-    if not any(parameter.get("name") == _ONCE for parameter in operation.get("parameters", [])):
-        return answers
-    marked = {
-        status: {**answer, "headers": {**answer.get("headers", {}), "Idempotent-Replayed": _REPLAYED}}
-        for status, answer in answers.items()
-        if status.startswith("2")
+def _answers(operation: Document, route: Route, path: str, method: str) -> Document:
+    """All answers of an operation: its own, those that Idempotency-Key brings along, and the gateway's refusals."""
+    told = {status: _told(status, answer) for status, answer in operation.get("responses", {}).items()}
+    if any(parameter.get("name") == _ONCE for parameter in operation.get("parameters", [])):
+        conflict = told.get("409", {"description": "It clashes with how things stand."})
+        told["409"] = _told("409", {"description": f"{conflict['description']} {_USED_UP}"})
+        told["409"]["headers"] |= describing.headers_of(("Retry-After",))
+        _add_header(told, "Idempotent-Replayed", _REPLAYED)
+    if route.opens:
+        _add_header(told, "Set-Cookie", _BEGUN)
+    for status in {*describing.refusals(route, method.upper(), path), *(told.keys() & describing.REFUSALS.keys())}:
+        told[status] = _refusal(status, told.get(status))
+    if method in _WITHOUT_BODY:
+        told = {status: _without_body(answer) for status, answer in told.items()}
+    return {status: told[status] for status in sorted(told)}
+
+
+def _shared() -> Document:
+    """The answers that operations share, by name; to HEAD they come without their body."""
+    whole = {name: describing.component(status) for status, (name, _) in describing.REFUSALS.items()}
+    return whole | {_to_head(name): _without_body(answer) for name, answer in whole.items()}
+
+
+def _to_head(name: str) -> str:
+    return f"{name}ToHead"
+
+
+def _told(status: str, answer: Document) -> Document:
+    """A service's answer. What it refuses with is a problem, unless it says otherwise."""
+    content = answer.get("content", {} if status < "400" else describing.PROBLEMS)
+    headers = {**answer.get("headers", {}), **describing.headers_of()}
+    return {"description": answer["description"], "headers": headers, **({"content": content} if content else {})}
+
+
+def _add_header(told: Document, name: str, header: Document) -> None:
+    for answer in (answer for status, answer in told.items() if status.startswith("2")):
+        answer["headers"][name] = header
+
+
+def _refusal(status: str, told: Document | None) -> Document:
+    """The shared answer of a status, or where a service has more to say of it, one that says both."""
+    name, usual = describing.REFUSALS[status]
+    if told is None or not told["description"]:
+        return {"$ref": f"#/components/responses/{name}"}
+    shared = describing.component(status)
+    return {
+        "description": f"{usual} {told['description']}",
+        "headers": {**told["headers"], **shared["headers"]},
+        "content": {**told["content"], **shared["content"]},
     }
-    return {**answers, **marked, "409": _USED_UP}
 
 
-def _security(route: Route) -> list[Document]:
-    scopes = [route.scope] if route.scope else []
-    ways: list[Document] = [{"session": []}, {"api_key": scopes}]
-    return {Who.NOBODY: [], Who.ANYBODY: [{}, *ways], Who.SOMEBODY: ways}[route.who]
+def _without_body(answer: Document) -> Document:
+    """An answer to HEAD."""
+    if "$ref" in answer:
+        return {"$ref": _to_head(answer["$ref"])}
+    return {key: value for key, value in answer.items() if key != "content"}
 
 
 def _reachable(paths: Document, components: Document) -> Components:
@@ -280,9 +293,11 @@ def _make_ids_unique(paths: Document) -> None:
 class Documents:
     """Fetches the services' documents and keeps the merged one."""
 
-    def __init__(self, upstreams: Upstreams, version: str) -> None:
+    def __init__(self, upstreams: Upstreams, version: str, cookie: str) -> None:
+        """``cookie``: the name of the session's."""
         self._upstreams = upstreams
         self._version = version
+        self._cookie = cookie
         self._table = Table()
         self._services = tuple(sorted({route.service for route in ROUTES} - {OWN}))
         self._merged: Document = {}
@@ -308,7 +323,7 @@ class Documents:
             for service in self._services:
                 group.start_soon(self._fetch, service, documents)
         missing = tuple(service for service in self._services if service not in documents)
-        self._merged = merge(documents, self._table, self._version, missing)
+        self._merged = merge(documents, self._table, self._version, missing, cookie=self._cookie)
         self._versions = {name: document["info"]["version"] for name, document in documents.items()}
         self._stale_at = time.monotonic() + (_RETRY if missing else _FRESH)
 

@@ -12,12 +12,11 @@ from asyncio import timeout
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import anyio
-import httpx
 from starlette.types import Message, Receive, Send
 
-from gateway.failures import BrokenReply, ClientGone, Down, SlowBody
+from gateway.failures import BrokenReply, ClientGone, Down, Slow, SlowBody
 from gateway.headers import Headers
-from gateway.upstreams import FAILURES, Upstream
+from gateway.upstreams import FAILURES, Reply, Upstream
 from libs.telemetry import log
 from libs.web.problems import Problem, TooLarge
 
@@ -143,20 +142,19 @@ class Relay:
             await self._pass_back(response, send, shape)
         finally:
             # Even when cancelled: a connection that is left open holds a place in the pool, and the service's work.
-            with anyio.CancelScope(shield=True):
-                await response.aclose()
+            response.close()
 
-    async def _pass_back(self, response: httpx.Response, send: Send, shape: Shape) -> None:
-        headers = shape(response.status_code, response.headers.raw)
+    async def _pass_back(self, response: Reply, send: Send, shape: Shape) -> None:
+        headers = shape(response.status, response.headers)
         self._begun = True
-        self._upstream.answered(response.status_code)
-        await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
+        self._upstream.answered(response.status)
+        await send({"type": "http.response.start", "status": response.status, "headers": headers})
         try:
-            async for chunk in response.aiter_raw():
+            async for chunk in response.chunks():
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        except httpx.TransportError as error:
+        except (Slow, BrokenReply) as failure:
             FAILURES.labels(self._upstream.name, "broke_off").inc()
             self._upstream.answered(BrokenReply.status)
-            log.warning("%s broke off its reply: %s", self._upstream.name, type(error).__name__)
+            log.warning("%s broke off its reply: %s", self._upstream.name, type(failure).__name__)
             return
         await send({"type": "http.response.body", "body": b"", "more_body": False})

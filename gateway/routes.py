@@ -18,6 +18,8 @@ VIEWER = "clipstead_viewer"  # by which stream counts somebody who comes back on
 OIDC = "clipstead_oidc"  # by which auth knows the browser again that it sent to an identity provider
 OWN = "gateway"  # the service of routes that the gateway answers itself
 
+_OPEN_ENDED = "{path}"  # the last segment of a route that stands for any number of them
+
 # What a segment may be made of: ids, tokens and nothing that a server further on could read as path syntax.
 _PLAIN = re.compile(r"[A-Za-z0-9._~-]{1,200}")
 
@@ -89,7 +91,7 @@ ROUTES: tuple[Route, ...] = (
     _at("POST",        "/api/v1/auth/sign-up",                "auth", who=Who.NOBODY, address_limit="sign_up", opens=True),
     _at("POST",        "/api/v1/auth/sign-in",                "auth", who=Who.NOBODY, address_limit="sign_in",
         email_limit="email", opens=True),
-    _at("POST",        "/api/v1/auth/sign-out",               "auth", closes=True),
+    _at("POST",        "/api/v1/auth/sign-out",               "auth", who=Who.ANYBODY, closes=True),
     _at("POST",        "/api/v1/auth/sign-out/everywhere",    "auth", "write", closes=True),
     _at("POST",        "/api/v1/auth/refresh",                "auth", opens=True),
     _at("POST",        "/api/v1/auth/prove",                  "auth", address_limit="sign_in", opens=True),
@@ -163,7 +165,7 @@ ROUTES: tuple[Route, ...] = (
     _at("POST",        "/api/v1/media/{id}/moments",          "highlight", "write"),
 
     # clips
-    _at("GET",         "/api/v1/presets",                     "render", who=Who.ANYBODY),
+    _at("GET",         "/api/v1/presets",                     "render", "read"),
     _at("GET",         "/api/v1/clips",                       "render", "read"),
     _at("POST",        "/api/v1/clips",                       "render", "write"),
     _at("GET",         "/api/v1/clips/{id}",                  "render", "read"),
@@ -220,7 +222,7 @@ class Table:
         self._open_ended: list[tuple[tuple[str, ...], Route]] = []
         for route in self.routes:
             segments = _segments(route.path)
-            if segments[-1] == "{path}":
+            if segments[-1] == _OPEN_ENDED:
                 self._open_ended.append((segments[:-1], route))
             else:
                 self._by_length[len(segments)].append((segments, route))
@@ -241,7 +243,7 @@ class Table:
         """Find the route that leads to an operation of a service's own OpenAPI document, whatever its parameters' names."""
         shape = _shape(template)
         for route in self.routes:
-            if route.service == service and method in route.methods and _shape(route.upstream_path) == shape:
+            if route.service == service and method in route.methods and _covers(_shape(route.upstream_path), shape):
                 return route
         return None
 
@@ -262,4 +264,10 @@ def _plain(segment: str) -> bool:
 
 
 def _shape(path: str) -> tuple[str, ...]:
-    return tuple("{}" if segment.startswith("{") else segment for segment in _segments(path))
+    return tuple("{}" if segment.startswith("{") and segment != _OPEN_ENDED else segment for segment in _segments(path))
+
+
+def _covers(pattern: tuple[str, ...], shape: tuple[str, ...]) -> bool:
+    if pattern[-1] == _OPEN_ENDED:
+        return len(shape) >= len(pattern) and shape[: len(pattern) - 1] == pattern[:-1]
+    return pattern == shape

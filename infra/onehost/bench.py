@@ -22,7 +22,7 @@ from infra.onehost.ports import taken
 from infra.onehost.state import State
 from infra.onehost.topology import topology
 
-__all__ = ["engine_seconds", "own_place", "pipeline", "start", "until"]
+__all__ = ["engine_seconds", "own_place", "pipeline", "processes_of", "start", "until"]
 
 MIB = 1 << 20
 QUIET = 0.10  # of one core: what all processes together may use while idle
@@ -124,6 +124,16 @@ def own_place() -> Iterator[Place]:
     finally:
         running.down(place)
         shutil.rmtree(folder)
+
+
+def processes_of(place: Place, name: str) -> list[psutil.Process]:
+    """A process of the topology with its children."""
+    state = running.current(place)
+    assert state is not None
+    identity = next(entry.identity for entry in state.processes if entry.name == name)
+    assert identity is not None
+    process = psutil.Process(identity.pid)
+    return [process, *process.children(recursive=True)]
 
 
 def _free_base() -> int:

@@ -222,13 +222,15 @@ def _print_orphans(found: list[dict[str, Any]], *, apply: bool) -> None:
 def bench(what: str, *, setup: bool) -> int:
     """Measure; the last line printed is one JSON object."""
     from infra.onehost import bench as measure
-    from infra.onehost import bench_bus, bench_recovery
+    from infra.onehost import bench_bus, bench_gateway, bench_recovery, bench_signin
 
     benches: dict[str, Callable[[], dict[str, Any]]] = {
         "start": lambda: measure.start(with_setup=setup),
         "pipeline": measure.pipeline,
         "bus": bench_bus.measure,
         "recovery": bench_recovery.measure,
+        "gateway": bench_gateway.measure,
+        "signin": bench_signin.measure,
     }
     result = benches[what]()
     print(json.dumps(result))

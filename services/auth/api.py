@@ -12,7 +12,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from libs.contracts.identity import Identity
 from libs.web import Caller, Internal, Keyed, OptionalCaller
-from libs.web.problems import Conflict, NotFound
+from libs.web.describing import refuses
+from libs.web.problems import Conflict, Forbidden, NotFound, Unauthenticated
 from services.auth import passwords
 from services.auth.addresses import normalised
 from services.auth.models import Role, User
@@ -171,7 +172,20 @@ class ApiKeyList(BaseModel):
     items: list[ApiKeyView]
 
 
-@router.post("/v1/auth/sign-up", status_code=201)
+@router.post(
+    "/v1/auth/sign-up",
+    status_code=201,
+    responses={
+        202: {"model": UserReply, "description": "A mail was sent; nobody is signed in yet."},
+        **refuses(
+            {
+                Conflict: "email_taken or group_full",
+                Forbidden: "sign_up_closed, invitation_needed or invitation_for_another",
+                NotFound: "no_invitation",
+            }
+        ),
+    },
+)
 def sign_up(wanted: SignUp, response: Response, caller: OptionalCaller, origin: From) -> UserReply:
     """Make an account and sign in to it. Where addresses are proved first: 202, and a mail."""
     given = accounts.SignUp(wanted.email, wanted.password, wanted.display_name, wanted.invitation)
@@ -182,7 +196,10 @@ def sign_up(wanted: SignUp, response: Response, caller: OptionalCaller, origin: 
     return signed_in(made, response)
 
 
-@router.post("/v1/auth/sign-in")
+@router.post(
+    "/v1/auth/sign-in",
+    responses=refuses({Unauthenticated: "wrong_credentials", Forbidden: "account_disabled or email_unverified"}),
+)
 def sign_in(given: SignIn, response: Response, caller: OptionalCaller, origin: From) -> SignInReply:
     """Sign in: a new session each time. Whoever has a second factor is asked for it next."""
     made = accounts.sign_in(given.email, given.password, origin, ending=caller.session_id)
@@ -192,7 +209,7 @@ def sign_in(given: SignIn, response: Response, caller: OptionalCaller, origin: F
     return SignInReply(user=signed_in(made, response).user)
 
 
-@router.post("/v1/auth/sign-out", status_code=204)
+@router.post("/v1/auth/sign-out", status_code=204, responses=refuses({Conflict: "no_session"}))
 def sign_out(caller: Caller, origin: From) -> None:
     """End the session that this request came with."""
     if caller.session_id is None:
@@ -213,7 +230,7 @@ def api_keys(caller: Caller) -> ApiKeyList:
     return ApiKeyList(items=[ApiKeyView.model_validate(key) for key in keys.keys(caller)])
 
 
-@router.post("/v1/auth/api-keys", status_code=201)
+@router.post("/v1/auth/api-keys", status_code=201, responses=refuses({Conflict: "too_many_api_keys"}))
 def create_api_key(wanted: NewApiKey, response: Response, caller: Caller, origin: From, once: Keyed) -> NewApiKeyView:
     """Make a key, of no more scopes than the maker has. One that acts for others (delegate) takes an administrator."""
     made = keys.create(wanted.name, wanted.scopes, caller, origin, once, days=wanted.days)

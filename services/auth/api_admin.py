@@ -11,6 +11,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints
 
 from libs.contracts.identity import Role
 from libs.web import Caller, Keyed
+from libs.web.describing import refuses
+from libs.web.problems import Conflict
 from services.auth.api import Request
 from services.auth.api_groups import Invitation, InvitationList, InvitationMade, NewInvitation, drafted
 from services.auth.models import SignUpMode
@@ -21,6 +23,8 @@ from services.auth.origin import From
 __all__ = ["router"]
 
 router = APIRouter(prefix="/v1/admin")
+
+SOMEBODY_RULES = refuses({Conflict: "own_account or last_administrator"})
 
 Limit = Annotated[int, Query(ge=1, le=200)]
 Word = Annotated[str | None, Query(max_length=100)]
@@ -149,14 +153,14 @@ def person(user_id: UUID, caller: Caller) -> AdminUser:
     return AdminUser.model_validate(administration.person(user_id, caller))
 
 
-@router.patch("/users/{user_id}")
+@router.patch("/users/{user_id}", responses=SOMEBODY_RULES)
 def change(user_id: UUID, changes: UserChanges, caller: Caller, origin: From) -> AdminUser:
     """Give somebody another role, disable them, or let them in again."""
     changed = administration.change(user_id, caller, origin, role=changes.role, disabled=changes.disabled)
     return AdminUser.model_validate(changed)
 
 
-@router.delete("/users/{user_id}", status_code=204)
+@router.delete("/users/{user_id}", status_code=204, responses=SOMEBODY_RULES)
 def remove(user_id: UUID, caller: Caller, origin: From) -> None:
     """Delete somebody's account at once, with everything in it."""
     administration.remove(user_id, caller, origin)
@@ -168,7 +172,7 @@ def sign_out(user_id: UUID, caller: Caller, origin: From) -> None:
     administration.sign_out(user_id, caller, origin)
 
 
-@router.delete("/users/{user_id}/factors", status_code=204)
+@router.delete("/users/{user_id}/factors", status_code=204, responses=SOMEBODY_RULES)
 def drop_factors(user_id: UUID, caller: Caller, origin: From) -> None:
     """Take away all second factors of somebody who lost them."""
     administration.drop_factors(user_id, caller, origin)
@@ -180,7 +184,7 @@ def rules(caller: Caller) -> RulesView:
     return _ruled(administration.rules(caller))
 
 
-@router.put("/accounts")
+@router.put("/accounts", responses=refuses({Conflict: "second_factor_first"}))
 def rule(wanted: NewRules, caller: Caller, origin: From) -> RulesView:
     """Choose who may make an account, and what that takes."""
     chosen = Rules(wanted.sign_up, wanted.verify_email, wanted.admins_need_second_factor)
@@ -193,7 +197,7 @@ def open_invitations(caller: Caller) -> InvitationList:
     return InvitationList(items=[Invitation.model_validate(one) for one in invitations.invitations(None, caller)])
 
 
-@router.post("/invitations", status_code=201)
+@router.post("/invitations", status_code=201, responses=refuses({Conflict: "too_many_invitations"}))
 def invite(wanted: NewInvitation, response: Response, caller: Caller, origin: From, once: Keyed) -> InvitationMade:
     """Invite somebody onto this server, by mail or by link."""
     response.headers["Cache-Control"] = "no-store"

@@ -10,6 +10,8 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from libs.web import Caller, OptionalCaller
+from libs.web.describing import refuses
+from libs.web.problems import Conflict, Forbidden, Malformed, Unauthenticated
 from services.auth.api import Name, Request, UserReply, UserView, signed_in
 from services.auth.operations import factors, passkeys
 from services.auth.operations.accounts import Answer
@@ -131,34 +133,43 @@ def listed(caller: Caller) -> FactorList:
     return FactorList.model_validate(factors.factors(caller))
 
 
-@router.post("/totp")
+@router.post("/totp", responses=refuses({Conflict: "totp_exists"}))
 def begin_totp(caller: Caller, response: Response) -> Enrolment:
     """Get a secret for an authenticator app."""
     response.headers["Cache-Control"] = "no-store"
     return Enrolment.model_validate(factors.begin_totp(caller))
 
 
-@router.post("/totp/confirm")
+@router.post("/totp/confirm", responses=refuses({Conflict: "totp_exists", Malformed: "wrong_code"}))
 def confirm_totp(given: OneCode, caller: Caller, origin: From, response: Response) -> Confirmed:
     """Take the app into use with its first code."""
     made = factors.confirm_totp(given.code, caller, origin)
     return Confirmed(user=signed_in(made.signed_in, response).user, recovery_codes=list(made.recovery_codes))
 
 
-@router.delete("/totp", status_code=204)
+@router.delete("/totp", status_code=204, responses=refuses({Malformed: "wrong_code"}))
 def drop_totp(given: OneCode, caller: Caller, origin: From) -> None:
     """Do without the app from now on."""
     factors.drop_totp(given.code, caller, origin)
 
 
-@router.post("/recovery-codes")
+@router.post("/recovery-codes", responses=refuses({Conflict: "no_second_factor"}))
 def new_recovery_codes(caller: Caller, origin: From, response: Response) -> RecoveryCodes:
     """Get ten new recovery codes in place of the old ones."""
     response.headers["Cache-Control"] = "no-store"
     return RecoveryCodes(recovery_codes=list(factors.new_recovery_codes(caller, origin)))
 
 
-@router.post("/sign-in/second")
+@router.post(
+    "/sign-in/second",
+    responses=refuses(
+        {
+            Malformed: "challenge_over",
+            Unauthenticated: "wrong_second_factor",
+            Forbidden: "account_disabled or email_unverified",
+        }
+    ),
+)
 def second(given: Second, response: Response, caller: OptionalCaller, origin: From) -> UserReply:
     """Finish a sign-in with the second factor."""
     answer = Answer(given.totp, given.recovery, given.passkey)
@@ -172,7 +183,9 @@ def offer(caller: Caller, response: Response) -> Question:
     return Question.model_validate(passkeys.offer(caller))
 
 
-@router.post("/passkeys", status_code=201)
+@router.post(
+    "/passkeys", status_code=201, responses=refuses({Malformed: "challenge_over or bad_passkey", Conflict: "too_many"})
+)
 def register(given: NewPasskey, caller: Caller, origin: From, response: Response) -> PasskeyMade:
     """Add a passkey."""
     made, renewed = passkeys.register(given.challenge, given.credential, given.name, caller, origin)
@@ -185,7 +198,7 @@ def rename(passkey_id: UUID, given: PasskeyName, caller: Caller) -> PasskeyView:
     return PasskeyView.model_validate(passkeys.rename(passkey_id, given.name, caller))
 
 
-@router.delete("/passkeys/{passkey_id}", status_code=204)
+@router.delete("/passkeys/{passkey_id}", status_code=204, responses=refuses({Conflict: "last_way_in"}))
 def drop(passkey_id: UUID, caller: Caller, origin: From) -> None:
     """Remove a passkey."""
     passkeys.drop(passkey_id, caller, origin)
@@ -198,7 +211,16 @@ def sign_in_options(response: Response) -> Question:
     return Question.model_validate(passkeys.sign_in_options())
 
 
-@router.post("/sign-in/passkey")
+@router.post(
+    "/sign-in/passkey",
+    responses=refuses(
+        {
+            Malformed: "challenge_over",
+            Unauthenticated: "wrong_passkey",
+            Forbidden: "account_disabled or email_unverified",
+        }
+    ),
+)
 def sign_in(given: PasskeyAnswer, response: Response, caller: OptionalCaller, origin: From) -> UserReply:
     """Sign in with a passkey, without a password."""
     return signed_in(passkeys.sign_in(given.challenge, given.credential, origin, ending=caller.session_id), response)

@@ -10,6 +10,8 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from libs.web import Caller, Keyed, OptionalCaller
+from libs.web.describing import refuses
+from libs.web.problems import Conflict, Forbidden, NotFound
 from services.auth.api import Email, Name, Request
 from services.auth.models import MembershipRole
 from services.auth.operations import groups, invitations
@@ -20,6 +22,9 @@ from services.auth.origin import From
 __all__ = ["Invitation", "InvitationList", "InvitationMade", "NewInvitation", "drafted", "router"]
 
 router = APIRouter(prefix="/v1")
+
+STAFF_ONLY = refuses({Forbidden: "group_role_needed"})
+OWNER_STAYS = refuses({Forbidden: "group_role_needed or owner_stays", Conflict: "owner_stays"})
 
 Words = Annotated[str, StringConstraints(strip_whitespace=True, max_length=1000, pattern=r"^[^\x00]*$")]
 Token = Annotated[str, StringConstraints(strip_whitespace=True, min_length=20, max_length=100)]
@@ -149,7 +154,7 @@ def listed(caller: Caller) -> GroupList:
     return GroupList(items=[Group.model_validate(one) for one in groups.groups(caller)])
 
 
-@router.post("/groups", status_code=201)
+@router.post("/groups", status_code=201, responses=refuses({Conflict: "too_many_groups"}))
 def make(wanted: NewGroup, caller: Caller, origin: From, once: Keyed) -> Group:
     """Make a group and be its owner."""
     return Group.model_validate(groups.make(wanted.name, wanted.description, caller, origin, once))
@@ -161,13 +166,13 @@ def view(group_id: UUID, caller: Caller) -> Group:
     return Group.model_validate(groups.group(group_id, caller))
 
 
-@router.patch("/groups/{group_id}")
+@router.patch("/groups/{group_id}", responses=STAFF_ONLY)
 def change(group_id: UUID, changes: GroupChanges, caller: Caller, origin: From) -> Group:
     """Rename or describe a group. Its owner and moderators may."""
     return Group.model_validate(groups.change(group_id, changes.model_dump(exclude_unset=True), caller, origin))
 
 
-@router.delete("/groups/{group_id}", status_code=204)
+@router.delete("/groups/{group_id}", status_code=204, responses=STAFF_ONLY)
 def dissolve(group_id: UUID, caller: Caller, origin: From) -> None:
     """Delete a group. What was shared with it is its owners' alone from then on."""
     groups.dissolve(group_id, caller, origin)
@@ -179,25 +184,29 @@ def members(group_id: UUID, caller: Caller) -> MemberList:
     return MemberList(items=[_member(one) for one in groups.members(group_id, caller)])
 
 
-@router.patch("/groups/{group_id}/members/{user_id}")
+@router.patch("/groups/{group_id}/members/{user_id}", responses=OWNER_STAYS)
 def set_role(group_id: UUID, user_id: UUID, given: NewRole, caller: Caller, origin: From) -> Member:
     """Give a member another role, or the whole group. Its owner may."""
     return _member(groups.set_role(group_id, user_id, given.role, caller, origin))
 
 
-@router.delete("/groups/{group_id}/members/{user_id}", status_code=204)
+@router.delete("/groups/{group_id}/members/{user_id}", status_code=204, responses=OWNER_STAYS)
 def remove(group_id: UUID, user_id: UUID, caller: Caller, origin: From) -> None:
     """Remove a member, or leave."""
     groups.remove(group_id, user_id, caller, origin)
 
 
-@router.get("/groups/{group_id}/invitations")
+@router.get("/groups/{group_id}/invitations", responses=STAFF_ONLY)
 def open_invitations(group_id: UUID, caller: Caller) -> InvitationList:
     """List the open invitations into a group. Its owner and moderators may."""
     return InvitationList(items=[Invitation.model_validate(one) for one in invitations.invitations(group_id, caller)])
 
 
-@router.post("/groups/{group_id}/invitations", status_code=201)
+@router.post(
+    "/groups/{group_id}/invitations",
+    status_code=201,
+    responses=refuses({Conflict: "too_many_invitations", Forbidden: "group_role_needed"}),
+)
 def invite(
     group_id: UUID, wanted: NewInvitation, response: Response, caller: Caller, origin: From, once: Keyed
 ) -> InvitationMade:
@@ -207,13 +216,13 @@ def invite(
     return InvitationMade.model_validate(made, from_attributes=True)
 
 
-@router.delete("/groups/{group_id}/invitations/{invitation_id}", status_code=204)
+@router.delete("/groups/{group_id}/invitations/{invitation_id}", status_code=204, responses=STAFF_ONLY)
 def revoke(group_id: UUID, invitation_id: UUID, caller: Caller, origin: From) -> None:
     """Take an invitation back."""
     invitations.revoke(group_id, invitation_id, caller, origin)
 
 
-@router.post("/invitations/look")
+@router.post("/invitations/look", responses=refuses({NotFound: "no_invitation"}))
 def look(given: Held, caller: OptionalCaller) -> Offer:
     """Show what an invitation is to, before accepting it."""
     found = invitations.look(given.token, caller)
@@ -231,7 +240,16 @@ def look(given: Held, caller: OptionalCaller) -> Offer:
     )
 
 
-@router.post("/invitations/accept")
+@router.post(
+    "/invitations/accept",
+    responses=refuses(
+        {
+            NotFound: "no_invitation",
+            Forbidden: "invitation_for_another",
+            Conflict: "group_full, too_many_groups or already_here",
+        }
+    ),
+)
 def accept(given: Held, caller: Caller, origin: From) -> Group:
     """Join the group that one was invited into. Accepting again changes nothing."""
     return Group.model_validate(invitations.accept(given.token, caller, origin))

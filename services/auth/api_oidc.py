@@ -17,6 +17,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from libs.web import Caller, OptionalCaller
+from libs.web.describing import refuses
 from libs.web.problems import Conflict, Forbidden, NotFound, Problem, Unavailable
 from services.auth import providers
 from services.auth.api import signed_in
@@ -110,7 +111,7 @@ def begin(
     return response
 
 
-@router.post("/oidc/{provider}/link")
+@router.post("/oidc/{provider}/link", responses=refuses({Unavailable: "provider_away"}))
 def link(provider: str, caller: Caller, response: Response) -> Address:
     """Get the address at which a provider is connected to one's account. It takes a recent proof."""
     departure = oidc.link(provider, caller)
@@ -160,7 +161,7 @@ def identities(caller: Caller) -> IdentityList:
     return IdentityList(items=[IdentityView.model_validate(one) for one in oidc.identities(caller)])
 
 
-@router.delete("/identities/{identity_id}", status_code=204)
+@router.delete("/identities/{identity_id}", status_code=204, responses=refuses({Conflict: "last_way_in"}))
 def drop(identity_id: UUID, caller: Caller, origin: From) -> None:
     """Sign in with one no longer."""
     oidc.drop(identity_id, caller, origin)

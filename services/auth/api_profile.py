@@ -11,7 +11,8 @@ from fastapi import Request as HttpRequest
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
 from libs.web import Caller
-from libs.web.problems import TooLarge
+from libs.web.describing import bare, carries, refuses
+from libs.web.problems import Malformed, TooLarge, Unauthenticated
 from services.auth.api import Name, Request, UserReply, shown
 from services.auth.operations import leaving, profile
 from services.auth.origin import From
@@ -57,7 +58,7 @@ def change(changes: Changes, caller: Caller, origin: From) -> UserReply:
     return shown(profile.change(caller, changes.model_dump(exclude_unset=True), origin))
 
 
-@router.delete("/me", status_code=202)
+@router.delete("/me", status_code=202, responses=refuses({Unauthenticated: "wrong_credentials"}))
 def leave(given: Leaving, caller: Caller, origin: From) -> None:
     """Have one's account deleted, with everything in it, after some days; signing in before that takes it back."""
     leaving.ask(given.password, caller, origin)
@@ -65,6 +66,7 @@ def leave(given: Leaving, caller: Caller, origin: From) -> None:
 
 @router.put(
     "/me/avatar",
+    responses=refuses({TooLarge: "5 MiB at most", Malformed: "picture_too_large or unsupported_picture"}),
     openapi_extra={
         "requestBody": {
             "required": True,
@@ -94,7 +96,11 @@ def drop_avatar(caller: Caller) -> None:
     profile.drop_avatar(caller)
 
 
-@router.get("/avatars/{user_id}", response_class=Response, responses={200: {"content": {"image/webp": {}}}})
+@router.get(
+    "/avatars/{user_id}",
+    response_class=Response,
+    responses=carries("image/webp") | bare(304, "It is the one that you have."),
+)
 def avatar(
     user_id: UUID, caller: Caller, if_none_match: Annotated[str | None, Header(max_length=200)] = None
 ) -> Response:
@@ -107,7 +113,7 @@ def avatar(
     return Response(found.body, media_type=found.mime, headers=headers)
 
 
-@router.get("/me/export", response_class=Response, responses={200: {"content": {"application/zip": {}}}})
+@router.get("/me/export", response_class=Response, responses=carries("application/zip"))
 def export(caller: Caller) -> Response:
     """Everything that the platform knows about one, as a zip."""
     headers = {"Content-Disposition": 'attachment; filename="clipstead-about-me.zip"', "Cache-Control": "no-store"}

@@ -10,11 +10,12 @@ import gzip
 import secrets
 import unicodedata
 from base64 import b64encode
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from threading import BoundedSemaphore
+from typing import TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import VerifyMismatchError
@@ -24,13 +25,14 @@ from services.auth.settings import settings
 
 __all__ = ["LONGEST", "SHORTEST", "hashed", "is_common", "outdated", "verify"]
 
+T = TypeVar("T")
+
 SHORTEST, LONGEST = 8, 256  # characters; what they are is nobody's business (NIST SP 800-63B, 3.1.1.2)
 
 
 def hashed(password: str) -> str:
     """Hash a password with a fresh salt and the current parameters, in PHC string form. Raises Unavailable."""
-    with _turn():
-        return _hasher().hash(_stable(password))
+    return _in_turn(lambda: _hasher().hash(_stable(password)))
 
 
 def verify(password: str, stored: str | None) -> bool:
@@ -39,11 +41,14 @@ def verify(password: str, stored: str | None) -> bool:
     Without a hash (no such account) the same work is done against one that nothing matches, so that time tells nobody who
     has an account here.
     """
-    with _turn():
+
+    def matches() -> bool:
         try:
             return _hasher().verify(stored or _nobody(), _stable(password))
         except VerifyMismatchError:
             return False
+
+    return _in_turn(matches)
 
 
 def outdated(stored: str) -> bool:
@@ -87,11 +92,17 @@ def _turns() -> BoundedSemaphore:
     return BoundedSemaphore(settings().hashing_at_once)
 
 
-@contextmanager
-def _turn() -> Iterator[None]:
+@cache
+def _hands() -> ThreadPoolExecutor:
+    """The only threads that hash: the C library keeps what was freed for each thread, and a server's threads are many."""
+    return ThreadPoolExecutor(settings().hashing_at_once, thread_name_prefix="hashing")
+
+
+def _in_turn(work: Callable[[], T]) -> T:
+    """Do some hashing once it is its turn. Raises Unavailable where that takes too long."""
     if not _turns().acquire(timeout=settings().hashing_wait):
         raise Unavailable("Many people are signing in right now. Please try again in a moment.", code="busy")
     try:
-        yield
+        return _hands().submit(work).result()
     finally:
         _turns().release()

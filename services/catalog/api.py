@@ -13,7 +13,8 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from libs.contracts.media import EngineSpan, Origin, Visibility
 from libs.web import Caller, OptionalCaller, Principal
-from libs.web.problems import Malformed, NotFound, PreconditionFailed, PreconditionRequired
+from libs.web.describing import refuses
+from libs.web.problems import Malformed, NotFound, PreconditionFailed, PreconditionRequired, Unusable
 from services.catalog.operations import library
 from services.catalog.queries import ANYBODY, Filter, Viewer
 from services.catalog.states import Status
@@ -182,7 +183,16 @@ def view(media_id: UUID, caller: OptionalCaller, response: Response) -> Media:
     return _shown(library.view(media_id, viewer_of(caller)), response)
 
 
-@router.patch("/{media_id}")
+@router.patch(
+    "/{media_id}",
+    responses=refuses(
+        {
+            PreconditionFailed: "look again and repeat the change",
+            PreconditionRequired: "send If-Match",
+            Unusable: "expiry_in_the_past",
+        }
+    ),
+)
 def edit(
     media_id: UUID,
     edits: Edits,

@@ -14,6 +14,7 @@ from libs import database
 from libs.database import DatabaseUnavailable
 from libs.telemetry import log
 from libs.web import Caller, OptionalCaller
+from libs.web.describing import carries
 from libs.web.problems import NotFound, Unavailable
 from services.catalog.api import Media, viewer_of
 from services.catalog.feed import Feed, Subscription, TooManyStreamsError
@@ -27,10 +28,12 @@ MOST_REMEMBERED = 5000  # media of which a stream knows what it sent
 RECONNECT = 2000  # milliseconds that a browser waits before it comes back
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
+FEED = carries("text/event-stream", description="Events without end: media, deleted, and comments as heartbeat.")
+
 Current = Callable[[], list[dict[str, Any]]]
 
 
-@router.get("/library/{media_id}/events", response_class=StreamingResponse)
+@router.get("/library/{media_id}/events", response_class=StreamingResponse, responses=FEED)
 async def of_one(media_id: UUID, request: Request, caller: OptionalCaller) -> StreamingResponse:
     """Follow a recording or clip: its state now, then each change. Ends when it is deleted or no longer shown."""
     viewer = viewer_of(caller)
@@ -42,7 +45,7 @@ async def of_one(media_id: UUID, request: Request, caller: OptionalCaller) -> St
     return _streamed(request, Subscription(media_id=media_id), viewer, current)
 
 
-@router.get("/events", response_class=StreamingResponse)
+@router.get("/events", response_class=StreamingResponse, responses=FEED)
 async def of_mine(request: Request, caller: Caller) -> StreamingResponse:
     """Follow one's whole library: what changed last, oldest first, then each change."""
     owner = caller.require("read")

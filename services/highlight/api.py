@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from libs.contracts.media import Wishes
 from libs.contracts.moments import Moment, Moments
 from libs.web import Caller, Internal, Keyed
+from libs.web.describing import refuses
+from libs.web.problems import Conflict, InsufficientStorage
 from services.highlight import operations
 
 router = APIRouter()
@@ -51,7 +53,11 @@ def moments(media_id: UUID, caller: Caller) -> Found:
     return Found.model_validate(operations.moments(media_id, caller.require("read")))
 
 
-@router.post("/v1/media/{media_id}/moments", status_code=202)
+@router.post(
+    "/v1/media/{media_id}/moments",
+    status_code=202,
+    responses=refuses({Conflict: "no_speech", InsufficientStorage: "later, when there is more room"}),
+)
 def look_again(media_id: UUID, wanted: Again, caller: Caller, once: Keyed) -> Found:
     """Look again with other wishes. What is found replaces what was, unless ``append`` is true."""
     wishes: dict[str, Any] = wanted.model_dump(exclude={"append"}, exclude_none=True)

@@ -10,6 +10,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from libs.contracts.media import Preset
 from libs.web import Caller, Keyed
+from libs.web.describing import refuses
+from libs.web.problems import Conflict, Gone, InsufficientStorage, Unusable
 from services.render.operations import planning
 from services.render.presets import TARGETS
 
@@ -76,7 +78,17 @@ class Page(BaseModel):
     next_cursor: str | None
 
 
-@router.post("/clips", status_code=202)
+@router.post(
+    "/clips",
+    status_code=202,
+    responses=refuses(
+        {
+            Gone: "the recording's own file was dropped",
+            Unusable: "out_of_bounds, too_short or too_long",
+            InsufficientStorage: "later, when there is more room",
+        }
+    ),
+)
 def plan(wanted: NewClip, caller: Caller, once: Keyed) -> Clip:
     """Have a clip made. Asking again for the same span, frame and title gives the same clip."""
     by = caller.require("write")
@@ -101,7 +113,17 @@ def clip(clip_id: UUID, caller: Caller) -> Clip:
     return Clip.model_validate(planning.clip(clip_id, caller.require("read")))
 
 
-@router.post("/clips/{clip_id}/retry", status_code=202)
+@router.post(
+    "/clips/{clip_id}/retry",
+    status_code=202,
+    responses=refuses(
+        {
+            Conflict: "not_failed or not_retryable",
+            Gone: "the recording's own file was dropped",
+            InsufficientStorage: "later, when there is more room",
+        }
+    ),
+)
 def retry(clip_id: UUID, caller: Caller, once: Keyed) -> Clip:
     """Render again a clip that failed, or whose file the platform's rules took away."""
     return Clip.model_validate(planning.retry(clip_id, caller.require("write"), once))

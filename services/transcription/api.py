@@ -9,14 +9,21 @@ from fastapi import APIRouter, Depends, Header, Response
 
 from libs.contracts.transcripts import Transcript
 from libs.web import Caller, Internal
+from libs.web.describing import bare, carries
 from services.transcription import formats, operations
 
 router = APIRouter()
 
 IfNoneMatch = Annotated[str | None, Header()]
+UNCHANGED = bare(304, "It is the one that you have.")
 
 
-@router.get("/v1/media/{media_id}/transcript", response_model=Transcript, response_model_exclude={"loudness"})
+@router.get(
+    "/v1/media/{media_id}/transcript",
+    response_model=Transcript,
+    response_model_exclude={"loudness"},
+    responses=UNCHANGED,
+)
 def transcript(media_id: UUID, caller: Caller, if_none_match: IfNoneMatch = None) -> Response:
     """Show what was said in a recording of one's own: segments with words, and speakers."""
     version, found = operations.transcript(media_id, caller.require("read"))
@@ -24,14 +31,18 @@ def transcript(media_id: UUID, caller: Caller, if_none_match: IfNoneMatch = None
     return _answer(body, "application/json", version, if_none_match)
 
 
-@router.get("/v1/media/{media_id}/transcript.vtt", response_class=Response)
+@router.get("/v1/media/{media_id}/transcript.vtt", response_class=Response, responses=carries("text/vtt") | UNCHANGED)
 def transcript_vtt(media_id: UUID, caller: Caller, if_none_match: IfNoneMatch = None) -> Response:
     """Give the transcript as WebVTT captions with voice tags."""
     version, found = operations.transcript(media_id, caller.require("read"))
     return _answer(formats.vtt(found), "text/vtt", version, if_none_match)
 
 
-@router.get("/v1/media/{media_id}/transcript.srt", response_class=Response)
+@router.get(
+    "/v1/media/{media_id}/transcript.srt",
+    response_class=Response,
+    responses=carries("application/x-subrip") | UNCHANGED,
+)
 def transcript_srt(media_id: UUID, caller: Caller, if_none_match: IfNoneMatch = None) -> Response:
     """Give the transcript as SubRip captions."""
     version, found = operations.transcript(media_id, caller.require("read"))

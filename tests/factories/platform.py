@@ -61,9 +61,8 @@ class Person:
     def __init__(self, url: str) -> None:
         self.http = httpx.Client(base_url=url, timeout=60, trust_env=False)
         self.email = f"{secrets.token_hex(6)}@example.org"
-        answer = self.http.post(
-            "/api/v1/auth/sign-up", json={"email": self.email, "password": secrets.token_urlsafe(16)}
-        )
+        self.password = secrets.token_urlsafe(16)
+        answer = self.http.post("/api/v1/auth/sign-up", json={"email": self.email, "password": self.password})
         answer.raise_for_status()
         self.http.headers["X-CSRF-Token"] = self.http.get("/api/v1/session").json()["csrf_token"]
 

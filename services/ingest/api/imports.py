@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from libs.contracts.media import Wishes
 from libs.web import Caller, Keyed
+from libs.web.describing import refuses
+from libs.web.problems import Conflict, InsufficientStorage, TooManyRequests, Unusable
 from services.ingest.operations import imports
 from services.ingest.operations.imports import Import
 from services.ingest.states import State
@@ -60,7 +62,18 @@ def _view(found: Import) -> ImportView:
     )
 
 
-@router.post("", status_code=202, response_model=ImportView)
+@router.post(
+    "",
+    status_code=202,
+    response_model=ImportView,
+    responses=refuses(
+        {
+            Unusable: "the URL itself shows that it can't be fetched",
+            TooManyRequests: "too many recordings are still on their way",
+            InsufficientStorage: "later, when there is more room",
+        }
+    ),
+)
 def create(wanted: NewImport, caller: Caller, once: Keyed) -> Any:
     """Fetch a recording from a URL."""
     owner = caller.require("upload")
@@ -73,7 +86,7 @@ def look(import_id: UUID, caller: Caller) -> Any:
     return _view(imports.look(caller.user_id, import_id))
 
 
-@router.delete("/{import_id}", status_code=204)
+@router.delete("/{import_id}", status_code=204, responses=refuses({Conflict: "it is complete"}))
 def cancel(import_id: UUID, caller: Caller) -> Response:
     """Stop an import and drop what it fetched."""
     imports.cancel(caller.require("upload"), import_id)

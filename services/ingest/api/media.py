@@ -14,7 +14,16 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect
 
 from libs.web import Caller, Keyed
-from libs.web.problems import BadRequest, Malformed, TooLarge, UnsupportedMedia
+from libs.web.describing import refuses
+from libs.web.problems import (
+    BadRequest,
+    InsufficientStorage,
+    Malformed,
+    TooLarge,
+    TooManyRequests,
+    UnsupportedMedia,
+    Unusable,
+)
 from services.ingest.operations.forms import Field, FileBegins, Piece, hand_in
 from services.ingest.settings import settings
 from services.ingest.states import State
@@ -48,6 +57,15 @@ _FORM = {
     }
 }
 
+_REFUSALS = refuses(
+    {
+        Unusable: "empty_upload or unsupported_media, or the form can't be read (malformed)",
+        TooLarge: "the file is larger than what can be uploaded",
+        TooManyRequests: "too many recordings are still on their way",
+        InsufficientStorage: "later, when there is more room",
+    }
+)
+
 
 class MediaAccepted(BaseModel):
     """A recording that came whole and is being checked."""
@@ -57,7 +75,7 @@ class MediaAccepted(BaseModel):
     status: State
 
 
-@router.post("", status_code=201, response_model=MediaAccepted, openapi_extra=_FORM)
+@router.post("", status_code=201, response_model=MediaAccepted, responses=_REFUSALS, openapi_extra=_FORM)
 async def hand_in_form(request: Request, caller: Caller, once: Keyed) -> Any:
     """Take a recording as one form; it is checked after the reply. Its fields and bytes make it the same request."""
     owner = caller.require("upload")

@@ -16,7 +16,20 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from libs.web import Caller, Keyed, idempotency
-from libs.web.problems import BadRequest, Malformed, PreconditionFailed, UnsupportedMedia
+from libs.web.describing import refuses
+from libs.web.problems import (
+    BadRequest,
+    Conflict,
+    Gone,
+    InsufficientStorage,
+    Locked,
+    Malformed,
+    PreconditionFailed,
+    TooLarge,
+    TooManyRequests,
+    UnsupportedMedia,
+    Unusable,
+)
 from services.ingest.operations import intake, uploads
 from services.ingest.operations.uploads import NewUpload, Upload
 from services.ingest.settings import settings
@@ -45,10 +58,24 @@ def speaks_tus(tus_resumable: Annotated[str | None, Header()] = None) -> None:
 
 router = APIRouter(prefix="/v1/uploads", tags=["uploads"])
 spoken = [Depends(speaks_tus)]
+VERSIONED = refuses({PreconditionFailed: "tus_version"})
+TAKING = VERSIONED | refuses(
+    {
+        BadRequest: "a header is missing or no number",
+        Conflict: "offset_mismatch",
+        Gone: "the upload has ended",
+        TooLarge: "more bytes than were announced, or than can be uploaded",
+        Locked: "upload_in_use",
+        InsufficientStorage: "later, when there is more room",
+    }
+)
+ANY_BYTES = {
+    "requestBody": {"required": False, "content": {BODY: {"schema": {"type": "string", "format": "binary"}}}},
+}
 
 
-@router.options("")
-@router.options("/{upload_id}", include_in_schema=False)
+@router.options("", status_code=204)
+@router.options("/{upload_id}", status_code=204)
 async def discover() -> Response:
     """Tell what this server speaks."""
     headers = {
@@ -60,7 +87,15 @@ async def discover() -> Response:
     return Response(status_code=204, headers=headers)
 
 
-@router.post("", status_code=201, dependencies=spoken)
+@router.post(
+    "",
+    status_code=201,
+    response_class=Response,
+    dependencies=spoken,
+    responses=TAKING
+    | refuses({Unusable: "empty_upload", TooManyRequests: "too many recordings are still on their way"}),
+    openapi_extra=ANY_BYTES,
+)
 async def create(
     request: Request,
     caller: Caller,
@@ -94,13 +129,24 @@ async def create(
     return _reply(upload, 201)
 
 
-@router.head("/{upload_id}", dependencies=spoken)
+@router.head(
+    "/{upload_id}",
+    response_class=Response,
+    dependencies=spoken,
+    responses=VERSIONED | refuses({Gone: "the upload has ended"}),
+)
 def look(upload_id: UUID, caller: Caller) -> Response:
     """Tell how many bytes are safe."""
     return _reply(uploads.look(caller.require("upload"), upload_id), 200)
 
 
-@router.patch("/{upload_id}", status_code=204, dependencies=spoken)
+@router.patch(
+    "/{upload_id}",
+    status_code=204,
+    dependencies=spoken,
+    responses=TAKING,
+    openapi_extra=ANY_BYTES,
+)
 async def append(request: Request, upload_id: UUID, caller: Caller, upload_offset: Offset = None) -> Response:
     """Send bytes from an offset on."""
     owner = caller.require("upload")
@@ -111,7 +157,12 @@ async def append(request: Request, upload_id: UUID, caller: Caller, upload_offse
     return await _append(request, owner, upload_id, _number("Upload-Offset", upload_offset), 204)
 
 
-@router.delete("/{upload_id}", status_code=204, dependencies=spoken)
+@router.delete(
+    "/{upload_id}",
+    status_code=204,
+    dependencies=spoken,
+    responses=VERSIONED | refuses({Conflict: "it is complete", Gone: "the upload has ended", Locked: "upload_in_use"}),
+)
 def withdraw(upload_id: UUID, caller: Caller) -> Response:
     """Cancel an upload and drop its bytes."""
     uploads.withdraw(caller.require("upload"), upload_id)

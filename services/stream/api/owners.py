@@ -10,6 +10,8 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from libs.web import Caller, Keyed, OptionalCaller
+from libs.web.describing import refuses
+from libs.web.problems import Gone
 from services.stream.operations import playback, sharing
 from services.stream.settings import SHARE_LONGEST, SHARE_SHORTEST
 
@@ -70,13 +72,16 @@ class ShareList(BaseModel):
     next_cursor: UUID | None
 
 
-@router.post("/playback")
+DROPPED = refuses({Gone: "the file was dropped, as the platform's rules say"})
+
+
+@router.post("/playback", responses=DROPPED)
 def play(wanted: PlaybackRequest, caller: OptionalCaller) -> PlaybackView:
     """Get an address to play a recording or clip from."""
     return PlaybackView.model_validate(playback.grant(wanted.media_id, caller))
 
 
-@router.post("/shares", status_code=201)
+@router.post("/shares", status_code=201, responses=DROPPED)
 def share(wanted: ShareRequest, caller: Caller, once: Keyed) -> ShareView:
     """Make a link that anybody may watch by, until it expires or is revoked."""
     return ShareView.model_validate(sharing.share(wanted.media_id, wanted.expires_in, caller, once))

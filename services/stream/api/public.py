@@ -8,7 +8,8 @@ from typing import Annotated
 from fastapi import APIRouter, Cookie, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
-from libs.web.problems import NotFound
+from libs.web.describing import Answers, bare, carries, refuses
+from libs.web.problems import NotFound, PreconditionFailed, RangeNotSatisfiable
 from services.stream import pages
 from services.stream.api.bytes import begins, deliver
 from services.stream.models import Deliverable
@@ -19,15 +20,36 @@ __all__ = ["PREFIXES", "router"]
 
 PREFIXES = ("/s/", "/p/")
 VIEWER = "clipstead_viewer"
-READ = ["GET", "HEAD"]
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter()
+
+MEDIA = ("video/mp4", "audio/mp4", "video/*", "audio/*")
+PAGE: Answers = (
+    carries("text/html")
+    | carries("text/html", status=404, description="There is nothing behind this link.")
+    | carries("text/html", status=410, description="The link has expired, or was revoked.")
+)
+
+
+def _file(*media_types: str) -> Answers:
+    return (
+        carries(*media_types)
+        | carries(*media_types, status=206, description="The part that was asked for.")
+        | bare(304, "It is the one that you have.")
+        | refuses({PreconditionFailed: "it is another file by now", RangeNotSatisfiable: "see Content-Range"})
+    )
+
 
 Viewer = Annotated[str | None, Cookie(alias=VIEWER, max_length=64)]
 Download = Annotated[bool, Query()]
 
 
-@router.api_route("/s/static/{name}", methods=READ)
+@router.head(
+    "/s/static/{name}", response_class=Response, responses=carries("text/css", "text/javascript", "image/svg+xml")
+)
+@router.get(
+    "/s/static/{name}", response_class=Response, responses=carries("text/css", "text/javascript", "image/svg+xml")
+)
 def static(name: str) -> Response:
     """Give the pages their looks. The address changes with the content."""
     if name not in pages.STATIC:
@@ -37,7 +59,8 @@ def static(name: str) -> Response:
     return Response(content, media_type=mime, headers=headers)
 
 
-@router.api_route("/s/{token}", methods=READ)
+@router.head("/s/{token}", response_class=Response, responses=PAGE)
+@router.get("/s/{token}", response_class=Response, responses=PAGE)
 def share_page(token: str, viewer: Viewer = None) -> Response:
     """Show the player, or say kindly that there is nothing to play."""
     nonce = secrets.token_urlsafe(16)
@@ -53,7 +76,8 @@ def share_page(token: str, viewer: Viewer = None) -> Response:
     return answer
 
 
-@router.api_route("/s/{token}/media", methods=READ)
+@router.head("/s/{token}/media", response_class=Response, responses=_file(*MEDIA))
+@router.get("/s/{token}/media", response_class=Response, responses=_file(*MEDIA))
 def share_media(token: str, request: Request, download: Download = False, viewer: Viewer = None) -> Response:
     """Play or download what was shared. The first bytes of it count as a view."""
     shared = access.shared(token)
@@ -65,19 +89,22 @@ def share_media(token: str, request: Request, download: Download = False, viewer
     return answer
 
 
-@router.api_route("/s/{token}/poster.jpg", methods=READ)
+@router.head("/s/{token}/poster.jpg", response_class=Response, responses=_file("image/jpeg"))
+@router.get("/s/{token}/poster.jpg", response_class=Response, responses=_file("image/jpeg"))
 def share_poster(token: str, request: Request) -> Response:
     """Show the still picture of what was shared."""
     return deliver(request, delivery.poster(access.shared(token).deliverable), embeddable=True)
 
 
-@router.api_route("/p/{token}", methods=READ)
+@router.head("/p/{token}", response_class=Response, responses=_file(*MEDIA))
+@router.get("/p/{token}", response_class=Response, responses=_file(*MEDIA))
 def granted_media(token: str, request: Request, download: Download = False) -> Response:
     """Play or download by a grant."""
     return deliver(request, delivery.content(access.granted(token)), embeddable=False, download=download)
 
 
-@router.api_route("/p/{token}/poster.jpg", methods=READ)
+@router.head("/p/{token}/poster.jpg", response_class=Response, responses=_file("image/jpeg"))
+@router.get("/p/{token}/poster.jpg", response_class=Response, responses=_file("image/jpeg"))
 def granted_poster(token: str, request: Request) -> Response:
     """Show the still picture by a grant."""
     return deliver(request, delivery.poster(access.granted(token)), embeddable=False)
