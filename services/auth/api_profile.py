@@ -104,9 +104,8 @@ def drop_avatar(caller: Caller) -> None:
 def avatar(
     user_id: UUID, caller: Caller, if_none_match: Annotated[str | None, Header(max_length=200)] = None
 ) -> Response:
-    """Somebody's picture."""
-    caller.require("read")
-    found = profile.avatar(user_id)
+    """Show the picture of oneself, of somebody in a group of one's own, or to administrators of anybody."""
+    found = profile.avatar(user_id, caller)
     headers = {"ETag": f'"{found.etag}"', "Cache-Control": "private, max-age=300"}
     if if_none_match is not None and f'"{found.etag}"' in if_none_match:
         return Response(status_code=304, headers=headers)

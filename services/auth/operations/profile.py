@@ -87,10 +87,13 @@ def drop_avatar(by: Principal) -> None:
         session.execute(delete(Avatar).where(Avatar.user_id == by.require("write")))
 
 
-def avatar(user_id: UUID) -> Avatar:
-    """Somebody's picture. Raises NotFound."""
+def avatar(user_id: UUID, by: Principal) -> Avatar:
+    """The picture of oneself, of somebody in a group of one's own, or to administrators of anybody. Raises NotFound."""
+    viewer = by.require("read")
+    together = select(Membership.user_id).where(Membership.user_id == user_id, Membership.group_id.in_(by.groups))
     with database.transaction() as session:
-        found = session.get(Avatar, user_id)
+        known = user_id == viewer or "admin" in by.scopes or session.scalar(select(together.exists()))
+        found = session.get(Avatar, user_id) if known else None
         if found is None:
             raise NotFound
         return found
