@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import Iterator
 from contextlib import suppress
@@ -30,8 +29,8 @@ from tests.factories.platform import Platform, running_platform
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(400)]
 
-SEED = int(os.environ.get("SEED", "20"))
-EXAMPLES = int(os.environ.get("EX", "3"))  # of each operation, visitor and mode
+SEED = 20
+EXAMPLES = 3  # of each operation, visitor and mode
 CHECKS = [
     not_a_server_error,
     status_code_conformance,
@@ -245,4 +244,4 @@ def test_what_is_answered_stands_in_the_document(
         if min(visit.statuses) < 400:
             reached.add(operation.label)
     assert not problems, "\n\n".join(f"{what}\n{details}" for what, details in problems.items())
-    print(kind, len(reached), sorted({one.label for one in operations} - reached))
+    assert kind != "user" or len(reached) > len(operations) / 2, "hardly anything was more than refused"
