@@ -544,6 +544,7 @@ def test_the_table_names_every_operation(scene: Scene) -> None:
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_everybody_gets_what_is_theirs(scene: Scene, operation: str) -> None:
+    """T28."""
     op = OPERATIONS[operation]
     for who in EVERYBODY:
         visitor = scene.visitors[who]
@@ -576,6 +577,64 @@ def test_everybody_gets_what_is_theirs(scene: Scene, operation: str) -> None:
 def absent(names: dict[str, str]) -> dict[str, str]:
     """The same names with ids that nothing has."""
     return {name: str(uuid4()) if name.endswith("_id") else value for name, value in names.items()}
+
+
+@pytest.mark.parametrize("operation", [name for name, op in OPERATIONS.items() if isinstance(op.json, dict)])
+def test_nobody_says_more_than_they_are_asked(scene: Scene, operation: str) -> None:
+    """T29: what a body may not hold is refused, and not ignored."""
+    op = OPERATIONS[operation]
+    who = scene.visitors["admin" if op.kind is Kind.RULERS else "owner"]
+    names = {**scene.names, **{name: str(uuid4()) for name in ("passkey_id", "provider") if "{passkey" in operation}}
+    method, _, path = operation.partition(" ")
+    body = {**filled(op.json, names), "owner_id": str(uuid4()), "status": "ready"}
+    answer = who.http.request(method, filled(path, names), json=body, headers=op.headers or {})
+    assert (answer.status_code, answer.json()["code"]) == (422, "malformed"), answer.text
+
+
+def test_reading_changes_nothing_whoever_has_a_browser_read(scene: Scene) -> None:
+    """T17: another site may send a browser to any address; nothing is different afterwards."""
+    owner = scene.owner
+
+    def state() -> list[str]:
+        listed = ("/library", "/auth/api-keys", "/groups", "/clips", f"/shares?media_id={scene.names['media_id']}")
+        texts = [owner.http.get(f"/api/v1{path}").text for path in listed]
+        one = owner.http.get(f"/api/v1/library/{scene.names['media_id']}")
+        return [*texts, one.headers["ETag"], *[str(place["id"]) for place in places()]]
+
+    def places() -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = owner.http.get("/api/v1/auth/sessions").json()["items"]
+        return found
+
+    before = state()
+    foreign = {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}
+    owner.http.headers.update(foreign)
+    for operation in OPERATIONS:
+        if operation.startswith(("GET", "HEAD")) and "/s/{token}" not in operation:
+            names = {**scene.names, **{one: str(uuid4()) for one in ("mail_id", "import_id")}}
+            scene.ask(owner, operation, names)
+    for name in foreign:
+        del owner.http.headers[name]
+    assert state() == before
+
+
+def test_a_planted_session_does_not_survive_signing_in(scene: Scene) -> None:
+    """T18: whoever signs in gets another token; the one that the browser had opens nothing, and signing out ends it all."""
+    url = scene.platform.url
+    who, attacker = person(url), person(url)
+    name = next(cookie.name for cookie in attacker.http.cookies.jar)
+    planted = attacker.http.cookies[name]
+    with client(url) as browser:
+        browser.cookies.set(name, planted)
+        body = {"email": who.email, "password": who.password}
+        headers = {"Sec-Fetch-Site": "same-origin"}
+        assert browser.post("/api/v1/auth/sign-in", json=body, headers=headers).status_code == 200
+        fresh = next(cookie.value for cookie in browser.cookies.jar if cookie.value != planted)
+        assert attacker.http.get("/api/v1/library").status_code == 200, "nobody is signed out by others"
+        with client(url, Cookie=f"{name}={fresh}") as signed_in:
+            token = signed_in.get("/api/v1/session").json()["csrf_token"]
+            assert signed_in.get("/api/v1/library").status_code == 200
+            signed_in.post("/api/v1/auth/sign-out", headers={"X-CSRF-Token": token})
+            assert signed_in.get("/api/v1/library").status_code == 401
 
 
 def test_two_circles_see_nothing_of_each_other(scene: Scene) -> None:

@@ -79,6 +79,7 @@ def test_the_story_of_an_account(auth: UnderTest) -> None:
 
 
 def test_the_database_holds_no_token_and_no_password(auth: UnderTest) -> None:
+    """T18: what is dumped from the database signs nobody in."""
     token = sign_up(auth).headers["X-Session-Token"]
     assert len(token) == 43
     [(stored,)] = auth.rows("SELECT token_hash FROM sessions")
@@ -91,6 +92,7 @@ def test_the_database_holds_no_token_and_no_password(auth: UnderTest) -> None:
 
 
 def test_nobody_can_tell_a_wrong_password_from_a_missing_account(auth: UnderTest, verifications: list[str]) -> None:
+    """T19: the same words, after exactly one verification each."""
     sign_up(auth)
     answers = []
     for email, password in ((EMAIL, "wrong horse battery"), ("nobody@example.org", PASSWORD)):
@@ -150,6 +152,7 @@ def test_what_is_refused(auth: UnderTest, change: dict[str, Any]) -> None:
 
 
 def test_a_megabyte_of_password_is_refused_at_once(auth: UnderTest, verifications: list[str]) -> None:
+    """T20."""
     started = time.monotonic()
     refused = sign_in(auth, password="x" * 1_000_000)
     assert refused.status_code == 422
@@ -172,6 +175,7 @@ def test_two_keyboards_write_one_password(auth: UnderTest) -> None:
 
 
 def test_an_old_hash_is_renewed_at_sign_in(auth: UnderTest) -> None:
+    """T20."""
     sign_up(auth)
     older = argon2.PasswordHasher(time_cost=1, memory_cost=8192, parallelism=1).hash(PASSWORD)
     auth.execute("UPDATE users SET password_hash = %s", older)
@@ -183,6 +187,7 @@ def test_an_old_hash_is_renewed_at_sign_in(auth: UnderTest) -> None:
 
 
 def test_few_passwords_are_hashed_at_once(auth: UnderTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """T20: 200 sign-ins at once in ``./clipstead bench signin``."""
     running, most, lock = 0, 0, threading.Lock()
     real = argon2.PasswordHasher.verify
 
@@ -229,6 +234,7 @@ def test_being_seen_is_noted_at_most_once_a_minute(auth: UnderTest) -> None:
 
 
 def test_signing_in_ends_the_session_that_the_browser_had(auth: UnderTest) -> None:
+    """T18."""
     first = sign_up(auth).headers["X-Session-Token"]
     session = UUID(resolve(auth, first).json()["session_id"])
     sign_in(auth, session_id=session)

@@ -70,6 +70,7 @@ def test_changes_need_the_token_of_their_own_session(
 
 
 def test_a_planted_pair_of_cookie_and_header_is_worth_nothing(signed_in: httpx.Client) -> None:
+    """T17."""
     planted = {"Cookie": "clipstead=browser; csrf_token=abc", "X-CSRF-Token": "abc"}
 
     assert signed_in.post("/api/v1/clips", json={}, headers=planted).status_code == 403
@@ -91,6 +92,7 @@ def test_api_keys_need_no_token(client: httpx.Client, auth: Auth) -> None:
 
 @pytest.mark.parametrize("path", ["/api/v1/auth/sign-in", "/api/v1/auth/sign-up"])
 def test_no_site_can_sign_a_browser_in_as_somebody_else(client: httpx.Client, path: str, auth: Auth) -> None:
+    """T17."""
     person = {"email": "eve@evil.example", "password": "right"}
 
     for headers in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": EVIL}, {"Sec-Fetch-Site": "same-site"}):
@@ -105,6 +107,7 @@ def test_no_site_can_sign_a_browser_in_as_somebody_else(client: httpx.Client, pa
     "content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", ""]
 )
 def test_json_is_not_taken_from_forms(client: httpx.Client, content_type: str, auth: Auth) -> None:
+    """T17."""
     reply = client.post(
         "/api/v1/auth/sign-in", content=b'{"email": "a", "password": "right"}', headers={"Content-Type": content_type}
     )

@@ -107,6 +107,7 @@ def test_services_learn_who_acts_from_a_token_meant_for_them(
 
 
 def test_signing_out_ends_the_session_at_once(connect: Connect) -> None:
+    """T18."""
     client = connect(identity_ttl=5)
     stolen = sign_in(client).cookies["clipstead"]
     csrf = token_of(client)  # the identity is cached now
