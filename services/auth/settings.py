@@ -34,7 +34,8 @@ class AuthSettings(ServiceSettings):
     argon2_lanes: Annotated[int, Field(ge=1)] = 1
     hashing_at_once: Annotated[int, Field(ge=1, le=64)] = 2  # each takes argon2_memory
     hashing_wait: Annotated[float, Field(gt=0)] = 10.0  # seconds in the queue before the answer is "busy"
-    admin_bootstrap_email: str = ""  # whoever has this address is an administrator from the next sign-up or sign-in on
+    # Whoever has this address is an administrator from the next sign-up or sign-in on; in production once it is proved.
+    admin_bootstrap_email: str = ""
 
     # Encrypts what has to be read again; in development the service's own key stands in.
     sealing_secret: SecretStr = SecretStr("")

@@ -16,7 +16,7 @@ from libs.contracts.events import UserChanged
 from libs.web import Principal
 from libs.web.problems import Conflict, Forbidden, Malformed, Unauthenticated
 from services.auth import credentials, passwords, queries
-from services.auth.models import Passkey, Platform, Role, Session, Totp, User
+from services.auth.models import Passkey, Platform, Session, Totp, User
 from services.auth.operations import audit, challenges, codes, mailing, throttling
 from services.auth.operations.audit import Actor
 from services.auth.origin import NOWHERE, Origin
@@ -114,7 +114,6 @@ def sign_up(wanted: SignUp, origin: Origin = NOWHERE, *, ending: UUID | None = N
                 display_name=name,
                 password_hash=password_hash,
                 password_changed_at=database.now(),
-                role=_role(wanted.email),
             )
             .on_conflict_do_nothing(index_elements=[User.email])
             .returning(User)
@@ -126,6 +125,8 @@ def sign_up(wanted: SignUp, origin: Origin = NOWHERE, *, ending: UUID | None = N
             return None
         if wanted.invitation is not None:
             use_invitation(session, person, wanted.invitation, origin)
+        promote(person)
+        session.flush()
         bus.publish(session, UserChanged(user_id=person.id, display_name=name))
         audit.note(session, "account.made", Actor(person.id, person.email), origin, on=person.id, called=person.email)
         if person.email_verified_at is None:
@@ -276,8 +277,12 @@ def ask_second(session: Transaction, person: User, methods: tuple[str, ...]) -> 
 
 
 def promote(person: User) -> None:
-    """Make the person whom the settings name an administrator. A role that was given stays when the setting goes."""
-    if _role(person.email) == "admin":
+    """Make the person whom the settings name an administrator. A role that was given stays when the setting goes.
+
+    In production the address has to be proved first: otherwise whoever signs up with it before its owner would rule.
+    """
+    proved = person.email_verified_at is not None or settings().environment != "production"
+    if proved and person.email == settings().admin_bootstrap_email:
         person.role = "admin"
 
 
@@ -290,11 +295,6 @@ def refuse_new(session: Transaction, email: str, invitation: str | None) -> None
         raise Forbidden("This server takes no new accounts.", code="sign_up_closed")
     if chosen.sign_up == "invitation" and invitation is None:
         raise Forbidden("An invitation is needed to join this server.", code="invitation_needed")
-
-
-def _role(email: str) -> Role:
-    """What somebody who proves to have this address begins as."""
-    return "admin" if email == settings().admin_bootstrap_email else "user"
 
 
 def use_invitation(session: Transaction, person: User, invitation: str, origin: Origin) -> None:

@@ -16,7 +16,7 @@ from services.auth import passwords, queries
 from services.auth.forgetting import forget
 from services.auth.models import ApiKey, OidcIdentity, Passkey, RecoveryCode, Session, Totp, User
 from services.auth.operations import audit, codes, mailing, throttling
-from services.auth.operations.accounts import SIGN_IN, SignedIn, begin, refuse_common
+from services.auth.operations.accounts import SIGN_IN, SignedIn, begin, promote, refuse_common
 from services.auth.operations.audit import Actor
 from services.auth.operations.sessions import end_all, rotate
 from services.auth.origin import NOWHERE, Origin
@@ -166,8 +166,11 @@ def verify(
         codes.use(session, codes.VERIFY, code)
         person = session.get_one(User, user_id)
         person.email_verified_at = session.scalars(select(database.now())).one()
+        promote(person)
         audit.note(session, "address.verified", Actor(user_id, email), origin, on=user_id, called=email)
-        return None if own else begin(session, person, origin, ending=ending)
+        begun = None if own else begin(session, person, origin, ending=ending)
+    forget(user_id)
+    return begun
 
 
 def change_address(email: str, password: str | None, by: Principal, origin: Origin = NOWHERE) -> None:

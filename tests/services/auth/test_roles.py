@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from services.auth.settings import AuthSettings
 from tests.factories.services import UnderTest
+from tests.services.auth.people import code_of, mails
 
 PASSWORD = "correct horse battery"
 ADMIN = {"upload", "read", "write", "admin"}
@@ -51,6 +52,19 @@ def test_an_account_that_was_there_before_the_setting_becomes_one_at_its_next_si
     assert refused.status_code == 401
     assert auth.rows("SELECT role FROM users") == [("user",)]
     assert of_session(auth, enter(auth, "sign-in", "root@example.org")) == ADMIN
+
+
+def test_in_production_the_address_is_proved_first(start: Start) -> None:
+    production = {"CLIPSTEAD_ENVIRONMENT": "production", "CLIPSTEAD_SEALING_SECRET": "s" * 40}
+    auth = start("auth", CLIPSTEAD_ADMIN_BOOTSTRAP_EMAIL="root@example.org", **production)
+    thief = enter(auth, "sign-up", "root@example.org")
+    assert of_session(auth, thief) == ADMIN - {"admin"}
+    assert of_session(auth, enter(auth, "sign-in", "root@example.org")) == ADMIN - {"admin"}
+    code = code_of(mails(auth, "root@example.org")[0])
+    proved = enter(auth, "verify", "root@example.org", code=code)
+    assert proved.status_code == 422, "an address goes not with a code"
+    proved = auth.call("POST", "/v1/auth/verify", json={"code": code, "password": PASSWORD})
+    assert of_session(auth, proved) == ADMIN
 
 
 def test_without_the_setting_nobody_is_made_one(start: Start) -> None:
