@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import pyotp
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from tests.factories.identityprovider import IdentityProvider, identity_provider
 from tests.factories.platform import running_platform
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
@@ -23,11 +25,29 @@ PIPELINE = 240_000  # milliseconds
 
 
 @pytest.fixture(scope="module")
-def ruled() -> Iterator[str]:
-    """The address of a platform that has an administrator to be."""
+def elsewhere() -> Iterator[IdentityProvider]:
+    """A provider at which people have accounts."""
+    with identity_provider() as provider:
+        yield provider
+
+
+@pytest.fixture(scope="module")
+def ruled(elsewhere: IdentityProvider) -> Iterator[str]:
+    """The address of a platform that has an administrator to be, and a provider to sign in with."""
+    club = {
+        "id": "club",
+        "name": "Club",
+        "discovery_url": f"{elsewhere.url}/.well-known/openid-configuration",
+        "client_id": "clipstead",
+        "client_secret": "s3cret",
+    }
     with (
         TemporaryDirectory(prefix="clipstead-") as folder,
-        running_platform(Path(folder) / "home", CLIPSTEAD_ADMIN_BOOTSTRAP_EMAIL=RULER) as running,
+        running_platform(
+            Path(folder) / "home",
+            CLIPSTEAD_ADMIN_BOOTSTRAP_EMAIL=RULER,
+            CLIPSTEAD_OIDC_PROVIDERS=json.dumps([club]),
+        ) as running,
     ):
         yield running.url
 
@@ -112,6 +132,50 @@ def test_an_account_is_looked_after_and_a_second_factor_guards_it(
     page.get_by_label("A recovery code").fill(recovery)
     page.get_by_role("button", name="Go on").click()
     expect(page.get_by_role("button", name="Account", exact=True)).to_be_visible()
+
+
+def test_a_passkey_signs_in_without_a_password(ruled: str, context: BrowserContext, page: Page, pictures: Path) -> None:
+    device = context.new_cdp_session(page)
+    device.send("WebAuthn.enable")
+    options = {
+        "protocol": "ctap2",
+        "transport": "internal",
+        "hasResidentKey": True,
+        "hasUserVerification": True,
+        "isUserVerified": True,
+        "automaticPresenceSimulation": True,
+    }
+    device.send("WebAuthn.addVirtualAuthenticator", {"options": options})
+    sign_up(page, ruled, "paula@example.org")
+    page.goto(f"{ruled}/account")
+    page.get_by_label("New passkey").fill("this laptop")
+    page.get_by_role("button", name="Add passkey").click()
+    expect(page.get_by_text("The passkey can be used from now on.")).to_be_visible()
+    expect(page.get_by_text("this laptop")).to_be_visible()
+    sign_out(page)
+    page.get_by_role("button", name="Sign in with a passkey").click()
+    expect(page.get_by_role("button", name="Account", exact=True)).to_be_visible()
+    page.goto(f"{ruled}/account")
+    expect(page.get_by_text("with a second factor")).to_be_visible()
+
+
+def test_an_account_elsewhere_signs_in(
+    ruled: str, elsewhere: IdentityProvider, context: BrowserContext, page: Page, pictures: Path
+) -> None:
+    elsewhere.bend(claims={"sub": "otto", "email": "otto@example.org", "email_verified": True, "name": "Otto"})
+    page.goto(f"{ruled}/groups")
+    page.get_by_role("link", name="Continue with Club").click()
+    expect(page.get_by_role("heading", name="Groups")).to_be_visible()
+    assert [one["httpOnly"] for one in context.cookies() if one["name"].endswith("clipstead")] == [True]
+    page.goto(f"{ruled}/account")
+    expect(page.get_by_test_id("identities").get_by_text("otto@example.org")).to_be_visible()
+    show(page, pictures, "elsewhere")
+    sign_out(page)
+
+    # Whose address was proved is connected in their session, and not by what a provider says.
+    elsewhere.bend(claims={"sub": "other", "email": "otto@example.org", "email_verified": True})
+    page.get_by_role("link", name="Continue with Club").click()
+    expect(page.get_by_text("Sign in to it with its password")).to_be_visible()
 
 
 def test_a_circle_shows_its_members_and_nobody_else(
