@@ -188,7 +188,7 @@ def test_a_circle_shows_its_members_and_nobody_else(
     expect(page.get_by_role("heading", name="Sunday climbers")).to_be_visible()
     group = page.url
     page.get_by_role("button", name="Make a link").click()
-    link = page.get_by_label("Link", exact=True).input_value()
+    link = page.get_by_label("link", exact=True).input_value()
     page.get_by_role("button", name="Done").click()
 
     page.get_by_role("link", name="Library").click()

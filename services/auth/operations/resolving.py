@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import or_, select, update
@@ -57,16 +57,8 @@ def by_session(token: str, origin: Origin = NOWHERE) -> Identity | None:
         session.execute(
             update(Session).where(Session.id == signed_in.id, due).values(last_seen_at=database.now(), **seen)
         )
-        return Identity(
-            user_id=person.id,
-            session_id=signed_in.id,
-            scopes=(*SESSION_SCOPES, ADMIN) if _rules(session, signed_in, person) else SESSION_SCOPES,
-            email=person.email,
-            display_name=person.display_name,
-            expires_at=signed_in.expires_at,
-            role=person.role,
-            groups=_groups(session, person.id),
-        )
+        scopes = (*SESSION_SCOPES, ADMIN) if _rules(session, signed_in, person) else SESSION_SCOPES
+        return _identity(session, person, scopes, session_id=signed_in.id, expires_at=signed_in.expires_at)
 
 
 def by_api_key(text: str) -> Identity | None:
@@ -79,19 +71,8 @@ def by_api_key(text: str) -> Identity | None:
         if found is None:
             return None
         key, person = found
-        due = or_(ApiKey.last_used_at.is_(None), ApiKey.last_used_at < database.now() - TOUCHED_EVERY)
-        session.execute(update(ApiKey).where(ApiKey.id == key.id, due).values(last_used_at=database.now()))
-        return Identity(
-            user_id=person.id,
-            session_id=None,
-            scopes=_scopes(key, person),
-            email=person.email,
-            display_name=person.display_name,
-            expires_at=key.expires_at,
-            role=person.role,
-            groups=_groups(session, person.id),
-            key_id=key.id,
-        )
+        _touch(session, key)
+        return _identity(session, person, _scopes(key, person), expires_at=key.expires_at, key_id=key.id)
 
 
 def by_delegation(text: str, email: str, origin: Origin = NOWHERE) -> Identity | None:
@@ -105,25 +86,14 @@ def by_delegation(text: str, email: str, origin: Origin = NOWHERE) -> Identity |
         if found is None:
             return None
         key, owner = found
-        due = or_(ApiKey.last_used_at.is_(None), ApiKey.last_used_at < database.now() - TOUCHED_EVERY)
-        session.execute(update(ApiKey).where(ApiKey.id == key.id, due).values(last_used_at=database.now()))
+        _touch(session, key)
         person = queries.user_by_email(session, email)
         known = person is not None and person.disabled_at is None and person.delete_after is None
         # Only administrators give such keys, and they are worth nothing once their giver is none any more.
         trusted = DELEGATE in key.scopes and owner.role == ADMIN
         if trusted and known and person is not None:
-            return Identity(
-                user_id=person.id,
-                session_id=None,
-                scopes=_scopes(key, person),
-                email=person.email,
-                display_name=person.display_name,
-                expires_at=key.expires_at,
-                role=person.role,
-                groups=_groups(session, person.id),
-                key_id=key.id,
-                delegate=key.name,
-            )
+            scopes = _scopes(key, person)
+            return _identity(session, person, scopes, expires_at=key.expires_at, key_id=key.id, delegate=key.name)
         actor = Actor(owner.id, owner.email, key.name)
         result = UNKNOWN if trusted else "missing_scope"
         audit.note(session, "delegated.refused", actor, origin, called=email, result=result)
@@ -140,15 +110,7 @@ def by_email(email: str) -> Identity | None:
         person = queries.user_by_email(session, email)
         if person is None or person.disabled_at is not None:
             return None
-        return Identity(
-            user_id=person.id,
-            session_id=None,
-            scopes=(*SESSION_SCOPES, ADMIN) if person.role == ADMIN else SESSION_SCOPES,
-            email=person.email,
-            display_name=person.display_name,
-            role=person.role,
-            groups=_groups(session, person.id),
-        )
+        return _identity(session, person, (*SESSION_SCOPES, ADMIN) if person.role == ADMIN else SESSION_SCOPES)
 
 
 def record_act(act: Act, origin: Origin = NOWHERE) -> None:
@@ -169,5 +131,31 @@ def _scopes(key: ApiKey, person: User) -> tuple[str, ...]:
     return tuple(scope for scope in key.scopes if scope != DELEGATE and (scope != ADMIN or person.role == ADMIN))
 
 
-def _groups(session: Transaction, user_id: UUID) -> tuple[UUID, ...]:
-    return tuple(session.scalars(select(Membership.group_id).where(Membership.user_id == user_id)))
+def _touch(session: Transaction, key: ApiKey) -> None:
+    due = or_(ApiKey.last_used_at.is_(None), ApiKey.last_used_at < database.now() - TOUCHED_EVERY)
+    session.execute(update(ApiKey).where(ApiKey.id == key.id, due).values(last_used_at=database.now()))
+
+
+def _identity(
+    session: Transaction,
+    person: User,
+    scopes: tuple[str, ...],
+    *,
+    session_id: UUID | None = None,
+    expires_at: datetime | None = None,
+    key_id: UUID | None = None,
+    delegate: str | None = None,
+) -> Identity:
+    groups = tuple(session.scalars(select(Membership.group_id).where(Membership.user_id == person.id)))
+    return Identity(
+        user_id=person.id,
+        session_id=session_id,
+        scopes=scopes,
+        email=person.email,
+        display_name=person.display_name,
+        expires_at=expires_at,
+        role=person.role,
+        groups=groups,
+        key_id=key_id,
+        delegate=delegate,
+    )

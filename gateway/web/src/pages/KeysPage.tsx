@@ -3,12 +3,10 @@ import { type SyntheticEvent, useState } from 'react';
 import { apiKeys, createApiKey, me, revokeApiKey } from '../api/endpoints';
 import type { ApiKey, Scope } from '../api/types';
 import { ago, ahead } from '../format/time';
-import { copy } from '../ui/clipboard';
 import { Trouble } from '../ui/Away';
-import { Dialog } from '../ui/Dialog';
 import { Icon } from '../ui/icons';
+import { ShownOnce } from '../ui/ShownOnce';
 import { useAction } from '../ui/useAction';
-import { useToast } from '../ui/toasts';
 import { usePageTitle } from '../ui/usePageTitle';
 import './settings.css';
 
@@ -66,7 +64,15 @@ export function KeysPage() {
           <KeyRow key={key.id} apiKey={key} onRevoked={reread} />
         ))}
       </ul>
-      {made && <MadeDialog apiKey={made} onClose={() => setMade(null)} />}
+      {made && (
+        <ShownOnce
+          title="Your new key"
+          words="This is the only time it is shown: here it is kept as a hash alone. Put it where it will be used."
+          what="key"
+          value={made}
+          onClose={() => setMade(null)}
+        />
+      )}
     </div>
   );
 }
@@ -167,29 +173,5 @@ function KeyRow({ apiKey, onRevoked }: { apiKey: ApiKey; onRevoked: () => void }
         </button>
       )}
     </li>
-  );
-}
-
-function MadeDialog({ apiKey, onClose }: { apiKey: string; onClose: () => void }) {
-  const toast = useToast();
-
-  async function take(): Promise<void> {
-    const done = await copy(apiKey);
-    toast(done ? { text: 'The key is copied.', tone: 'good' } : { text: 'Select the key and copy it.', tone: 'bad' });
-  }
-
-  return (
-    <Dialog title="Your new key" onClose={onClose}>
-      <p>This is the only time it is shown: here it is kept as a hash alone. Put it where it will be used.</p>
-      <input readOnly className="link-field" aria-label="API key" value={apiKey} onFocus={(event) => event.target.select()} />
-      <footer className="dialog-foot">
-        <button type="button" className="button" onClick={onClose}>
-          Done
-        </button>
-        <button type="button" className="button button-primary" onClick={() => void take()}>
-          <Icon name="copy" size={16} /> Copy
-        </button>
-      </footer>
-    </Dialog>
   );
 }

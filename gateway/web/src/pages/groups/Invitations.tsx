@@ -4,9 +4,8 @@ import { invitations, invite, revokeInvitation } from '../../api/endpoints';
 import type { Invitation } from '../../api/types';
 import { ahead } from '../../format/time';
 import { Trouble } from '../../ui/Away';
-import { copy } from '../../ui/clipboard';
-import { Dialog } from '../../ui/Dialog';
 import { Icon } from '../../ui/icons';
+import { ShownOnce } from '../../ui/ShownOnce';
 import { useToast } from '../../ui/toasts';
 import { useAction } from '../../ui/useAction';
 
@@ -36,7 +35,15 @@ export function Invitations({ groupId }: { groupId: string | null }) {
           <Row key={one.id} groupId={groupId} invitation={one} onRevoked={reread} />
         ))}
       </ul>
-      {made && <MadeDialog url={made} onClose={() => setMade(null)} />}
+      {made && (
+        <ShownOnce
+          title="The invitation"
+          words="Whoever has this link can join. It is shown this once."
+          what="link"
+          value={made}
+          onClose={() => setMade(null)}
+        />
+      )}
     </section>
   );
 }
@@ -125,29 +132,5 @@ function Row({ groupId, invitation, onRevoked }: RowProps) {
         Take back
       </button>
     </li>
-  );
-}
-
-function MadeDialog({ url, onClose }: { url: string; onClose: () => void }) {
-  const toast = useToast();
-
-  async function take(): Promise<void> {
-    const done = await copy(url);
-    toast(done ? { text: 'The link is copied.', tone: 'good' } : { text: 'Select the link and copy it.', tone: 'bad' });
-  }
-
-  return (
-    <Dialog title="The invitation" onClose={onClose}>
-      <p>Whoever has this link can join. It is shown this once.</p>
-      <input readOnly className="link-field" aria-label="Link" value={url} onFocus={(event) => event.target.select()} />
-      <footer className="dialog-foot">
-        <button type="button" className="button" onClick={onClose}>
-          Done
-        </button>
-        <button type="button" className="button button-primary" onClick={() => void take()}>
-          <Icon name="copy" size={16} /> Copy
-        </button>
-      </footer>
-    </Dialog>
   );
 }
