@@ -4,6 +4,7 @@ import { isAway, Problem, whenSignedOut } from './api/http';
 import { LiveProvider } from './live/LiveProvider';
 import { AccountPage } from './pages/account/AccountPage';
 import { AdminPage } from './pages/admin/AdminPage';
+import { ExplorePage } from './pages/ExplorePage';
 import { GroupPage } from './pages/groups/GroupPage';
 import { GroupsPage } from './pages/groups/GroupsPage';
 import { JoinPage } from './pages/groups/JoinPage';
@@ -88,6 +89,7 @@ function Pages() {
       <Route path="account" element={<AccountPage />} />
       <Route path="groups" element={<GroupsPage />} />
       <Route path="groups/:id" element={<GroupPage />} />
+      <Route path="explore" element={<ExplorePage />} />
       <Route path="watch/:id" element={<WatchPage />} />
       <Route path="admin/*" element={<AdminPage />} />
       <Route path="sign-in" element={<Navigate to="/" replace />} />

@@ -200,6 +200,9 @@ export const acceptInvitation = (token: string) =>
 export const groupMedia = (groupId: string, cursor: string | null) =>
   ask<Page<Media>>(`/v1/library${query({ scope: 'group', group_id: groupId, limit: 24, cursor })}`);
 
+export const publicMedia = (q: string, cursor: string | null) =>
+  ask<Page<Media>>(`/v1/library${query({ scope: 'public', q, limit: 24, cursor })}`);
+
 export interface PeopleFilter {
   q: string;
   role: Role | '';

@@ -30,6 +30,7 @@ export function Shell({ children }: { children: ReactNode }) {
               Library
             </NavLink>
             <NavLink to="/groups">Groups</NavLink>
+            <NavLink to="/explore">Explore</NavLink>
             <AdminLink />
           </nav>
           <div className="topbar-end">

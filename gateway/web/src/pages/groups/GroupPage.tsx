@@ -1,4 +1,4 @@
-import { useInfiniteQuery, useQuery, useQueryClient } from '@tanstack/react-query';
+import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { type SyntheticEvent, useState } from 'react';
 import { Link, useNavigate, useParams } from 'react-router';
 import {
@@ -12,8 +12,8 @@ import {
 } from '../../api/endpoints';
 import { isAway, Problem } from '../../api/http';
 import type { Group, GroupRole, Member } from '../../api/types';
-import { ago, clock } from '../../format/time';
-import { Poster } from '../../media/Poster';
+import { ago } from '../../format/time';
+import { MediaWall } from '../../media/MediaWall';
 import { useUser } from '../../session';
 import { Avatar } from '../../ui/Avatar';
 import { Away, Trouble } from '../../ui/Away';
@@ -23,7 +23,6 @@ import { Menu } from '../../ui/Menu';
 import { useToast } from '../../ui/toasts';
 import { useAction } from '../../ui/useAction';
 import { usePageTitle } from '../../ui/usePageTitle';
-import '../library/library.css';
 import { NotFoundPage } from '../NotFoundPage';
 import { Invitations } from './Invitations';
 import '../settings.css';
@@ -189,44 +188,15 @@ function EditDialog({ group, onClose }: { group: Group; onClose: () => void }) {
 
 /** What the members show each other. */
 function Shown({ group }: { group: Group }) {
-  const { data, error, hasNextPage, fetchNextPage, isFetchingNextPage } = useInfiniteQuery({
-    queryKey: ['group-media', group.id],
-    queryFn: ({ pageParam }) => groupMedia(group.id, pageParam),
-    initialPageParam: null as string | null,
-    getNextPageParam: (page) => page.next_cursor,
-  });
-  const items = data?.pages.flatMap((page) => page.items) ?? [];
   return (
     <section aria-labelledby="shown" className="stack">
       <h2 id="shown">Shown to this group</h2>
-      <Trouble what="What is shown to this group is" error={error} stale={data !== undefined} />
-      {data && items.length === 0 && (
-        <p className="panel-note">Nothing yet. Open a recording or clip of yours and choose who may see it.</p>
-      )}
-      <ul className="cards cards-grid" data-testid="group-media">
-        {items.map((media) => (
-          <li key={media.id} className="card">
-            <div className="card-picture">
-              <Poster media={media} />
-              {media.duration !== null && <span className="badge">{clock(media.duration)}</span>}
-            </div>
-            <div className="card-body">
-              <h3 className="card-title">
-                <Link to={`/watch/${media.id}`}>{media.title}</Link>
-              </h3>
-              <p className="card-line">
-                <span>{media.kind === 'clip' ? 'Clip' : 'Recording'}</span>
-                <span>{ago(media.created_at)}</span>
-              </p>
-            </div>
-          </li>
-        ))}
-      </ul>
-      {hasNextPage && (
-        <button type="button" className="button" disabled={isFetchingNextPage} onClick={() => void fetchNextPage()}>
-          Show more
-        </button>
-      )}
+      <MediaWall
+        name={['group-media', group.id]}
+        read={(cursor) => groupMedia(group.id, cursor)}
+        what="What is shown to this group is"
+        nothing="Nothing yet. Open a recording or clip of yours and choose who may see it."
+      />
     </section>
   );
 }
