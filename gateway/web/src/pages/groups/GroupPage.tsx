@@ -240,7 +240,7 @@ function MemberRow({ group, member }: { group: Group; member: Member }) {
   const removes = !own && member.role !== 'owner' && (rules || (group.role === 'moderator' && member.role === 'member'));
   return (
     <li>
-      <Avatar user={{ id: member.user_id, display_name: member.display_name }} />
+      <Avatar user={{ id: member.user_id, display_name: member.display_name }} picture={member.avatar} />
       <div className="panel-words">
         <strong>
           {member.display_name}
