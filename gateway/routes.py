@@ -161,6 +161,11 @@ ROUTES: tuple[Route, ...] = (
     _at("GET",         "/api/v1/media/{id}/transcript",       "transcription", "read"),
     _at("GET",         "/api/v1/media/{id}/transcript.vtt",   "transcription", "read"),
     _at("GET",         "/api/v1/media/{id}/transcript.srt",   "transcription", "read"),
+    _at("GET",         "/api/v1/media/{id}/transcript.ttml",  "transcription", "read"),
+    _at("GET",         "/api/v1/media/{id}/transcript.ass",   "transcription", "read"),
+    _at("GET",         "/api/v1/media/{id}/transcript.txt",   "transcription", "read"),
+    _at("GET",         "/api/v1/media/{id}/transcript.md",    "transcription", "read"),
+    _at("GET",         "/api/v1/media/{id}/transcript.words.json", "transcription", "read"),
     _at("GET",         "/api/v1/media/{id}/moments",          "highlight", "read"),
     _at("POST",        "/api/v1/media/{id}/moments",          "highlight", "write"),
 

@@ -10,7 +10,8 @@ from fastapi import APIRouter, Depends, Header, Response
 from libs.contracts.transcripts import Transcript
 from libs.web import Caller, Internal
 from libs.web.describing import bare, carries
-from services.transcription import formats, operations
+from services.transcription import operations
+from services.transcription.formats import EXPORTS, Export
 
 router = APIRouter()
 
@@ -31,22 +32,24 @@ def transcript(media_id: UUID, caller: Caller, if_none_match: IfNoneMatch = None
     return _answer(body, "application/json", version, if_none_match)
 
 
-@router.get("/v1/media/{media_id}/transcript.vtt", response_class=Response, responses=carries("text/vtt") | UNCHANGED)
-def transcript_vtt(media_id: UUID, caller: Caller, if_none_match: IfNoneMatch = None) -> Response:
-    """Give the transcript as WebVTT captions with voice tags."""
-    version, found = operations.transcript(media_id, caller.require("read"))
-    return _answer(formats.vtt(found), "text/vtt", version, if_none_match)
+def _offer(export: Export) -> None:
+    """Make the route of one kind of file."""
+
+    @router.get(
+        f"/v1/media/{{media_id}}/transcript.{export.suffix}",
+        name=f"transcript as {export.suffix}",
+        response_class=Response,
+        responses=carries(export.media_type) | UNCHANGED,
+    )
+    def written(media_id: UUID, caller: Caller, if_none_match: IfNoneMatch = None) -> Response:
+        version, found = operations.transcript(media_id, caller.require("read"))
+        return _answer(export.written(found), export.media_type, version, if_none_match)
+
+    written.__doc__ = export.written.__doc__
 
 
-@router.get(
-    "/v1/media/{media_id}/transcript.srt",
-    response_class=Response,
-    responses=carries("application/x-subrip") | UNCHANGED,
-)
-def transcript_srt(media_id: UUID, caller: Caller, if_none_match: IfNoneMatch = None) -> Response:
-    """Give the transcript as SubRip captions."""
-    version, found = operations.transcript(media_id, caller.require("read"))
-    return _answer(formats.srt(found), "application/x-subrip", version, if_none_match)
+for _export in EXPORTS:
+    _offer(_export)
 
 
 @router.get(

@@ -193,8 +193,10 @@ OPERATIONS: dict[str, Op] = {
     "DELETE /api/v1/imports/{import_id}": Op(OWN, "upload", fresh="import_id"),
     # words, moments, clips
     "GET /api/v1/media/{media_id}/transcript": Op(OWN, "read"),
-    "GET /api/v1/media/{media_id}/transcript.vtt": Op(OWN, "read"),
-    "GET /api/v1/media/{media_id}/transcript.srt": Op(OWN, "read"),
+    **{
+        f"GET /api/v1/media/{{media_id}}/transcript.{suffix}": Op(OWN, "read")
+        for suffix in ("vtt", "srt", "ttml", "ass", "txt", "md", "words.json")
+    },
     "GET /api/v1/media/{media_id}/moments": Op(OWN, "read"),
     "POST /api/v1/media/{media_id}/moments": Op(OWN, "write", json={"count": 1}),
     "GET /api/v1/clips": Op(SELF, "read"),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from uuid import UUID
+from xml.etree import ElementTree as ET
 
 import pytest
 from hypothesis import given
@@ -84,3 +86,86 @@ def test_a_cue_ends_after_it_begins() -> None:
     word = said.segments[0].words[0].model_copy(update={"start": 2.0, "end": 2.0})
     said = said.model_copy(update={"segments": (said.segments[0].model_copy(update={"words": (word,)}),)})
     assert "00:00:02.000 --> 00:00:02.001" in formats.vtt(said)
+
+
+def conversation() -> Transcript:
+    def segment(speaker: str | None, start: float, *texts: str) -> Segment:
+        words = tuple(Word(text=text, start=start + index, end=start + index + 0.9) for index, text in enumerate(texts))
+        return Segment(text=" ".join(texts), start=start, end=words[-1].end, speaker=speaker, words=words)
+
+    return Transcript(
+        media_id=UUID(int=1),
+        engine="e",
+        model="m",
+        quality="draft",
+        language="en",
+        duration=4000,
+        segments=(
+            segment("S1", 0, "Good", "evening."),
+            segment("S1", 3, "It", "is", "*late*."),
+            segment("S2", 3661, "Is", "it?"),
+            segment(None, 3700, "(noise)"),
+        ),
+        speakers=(Speaker(label="S1", name="Ana {B}"), Speaker(label="S2", name="Bo")),
+    )
+
+
+def test_to_be_read_turns_stand_together() -> None:
+    assert formats.text(conversation()) == (
+        "[0:00:00] Ana {B}: Good evening. It is *late*.\n\n[1:01:01] Bo: Is it?\n\n[1:01:40] (noise)\n"
+    )
+    assert formats.markdown(conversation()) == (
+        "**Ana \\{B\\}** `0:00:00`\n\nGood evening\\. It is \\*late\\*\\.\n\n"
+        "**Bo** `1:01:01`\n\nIs it?\n\n`1:01:40`\n\n\\(noise\\)\n"
+    )
+
+
+def test_ttml_names_its_agents_and_escapes() -> None:
+    root = ET.fromstring(formats.ttml(conversation()))
+    names = {"t": "http://www.w3.org/ns/ttml", "m": "http://www.w3.org/ns/ttml#metadata"}
+    agents = [agent.text for agent in root.iterfind(".//m:agent/m:name", names)]
+    paragraphs = root.findall(".//t:p", names)
+    assert agents == ["Ana {B}", "Bo"]
+    assert [(one.get("begin"), one.text) for one in paragraphs][-2:] == [
+        ("01:01:01.000", "Is it?"),
+        ("01:01:40.000", "(noise)"),
+    ]
+    assert root.get("{http://www.w3.org/XML/1998/namespace}lang") == "en"
+    assert paragraphs[-2].get("{http://www.w3.org/ns/ttml#metadata}agent") == "agent2"
+
+
+def test_ass_has_no_commands_but_its_own() -> None:
+    lines = formats.ass(conversation()).splitlines()
+    dialogue = [line for line in lines if line.startswith("Dialogue:")]
+    assert dialogue[0] == "Dialogue: 0,0:00:00.00,0:00:01.90,Default,Ana (B),0,0,0,,Good evening."
+    assert dialogue[2].startswith("Dialogue: 0,1:01:01.00,1:01:02.90,Default,Bo,")
+    assert not any(mark in formats.ass(transcript("{\\an8}", "a\\Nb")) for mark in "{}\\")
+
+
+def test_every_word_is_an_entry_with_its_speaker() -> None:
+    written = json.loads(formats.words(conversation()))
+    assert (written["language"], len(written["words"])) == ("en", 8)
+    assert written["words"][5] == {
+        "text": "Is",
+        "start": 3661.0,
+        "end": 3661.9,
+        "confidence": 1.0,
+        "speaker": "Bo",
+        "segment": 2,
+    }
+    assert written["words"][-1]["speaker"] is None
+
+
+@given(st.text(min_size=1), st.text())
+def test_any_text_keeps_every_file_whole(spoken: str, name: str) -> None:
+    said = transcript(spoken, name=name)
+    assert ET.fromstring(formats.ttml(said)) is not None
+    assert sum(line.startswith("Dialogue:") for line in formats.ass(said).splitlines()) == 1
+    assert len(json.loads(formats.words(said))["words"]) == 1
+    assert len(formats.text(said).splitlines()) == 1
+
+
+@pytest.mark.parametrize("export", formats.EXPORTS, ids=lambda export: export.suffix)
+def test_ffmpeg_and_browsers_know_the_types(export: formats.Export) -> None:
+    assert re.fullmatch(r"[a-z]+/[a-z0-9.+-]+", export.media_type)
+    assert export.written(conversation()).endswith(("\n", "}"))

@@ -288,7 +288,9 @@ export const cancelImport = (id: string) => send(`/v1/imports/${id}`, { method: 
 
 export const transcript = (id: string) => ask<Transcript>(`/v1/media/${id}/transcript`);
 
-export const captionsUrl = (id: string, format: 'vtt' | 'srt') => `/api/v1/media/${id}/transcript.${format}`;
+export type TranscriptFile = 'vtt' | 'srt' | 'ttml' | 'ass' | 'txt' | 'md' | 'words.json';
+
+export const captionsUrl = (id: string, format: TranscriptFile) => `/api/v1/media/${id}/transcript.${format}`;
 
 export const moments = (id: string) => ask<{ items: Moment[]; engine: string }>(`/v1/media/${id}/moments`);
 

@@ -1,5 +1,5 @@
 import { Fragment, memo, type MouseEvent, useEffect, useMemo, useRef, useState } from 'react';
-import { captionsUrl } from '../../api/endpoints';
+import { captionsUrl, type TranscriptFile } from '../../api/endpoints';
 import type { Media, Segment, Transcript } from '../../api/types';
 import { clock } from '../../format/time';
 import { usePlayer, usePosition } from '../../media/player';
@@ -9,6 +9,16 @@ import { Trouble } from '../../ui/Away';
 import { Icon } from '../../ui/icons';
 import { Menu } from '../../ui/Menu';
 import { useStored } from '../../ui/stored';
+
+const FILES: [TranscriptFile, string][] = [
+  ['txt', 'Text'],
+  ['md', 'Markdown'],
+  ['vtt', 'Captions for the web (VTT)'],
+  ['srt', 'Subtitles for editors (SRT)'],
+  ['ass', 'Styled subtitles (ASS)'],
+  ['ttml', 'Broadcast captions (TTML)'],
+  ['words.json', 'Every word with its time (JSON)'],
+];
 
 /** What was said: click a word to hear it. */
 export function TranscriptPanel({ media }: { media: Media }) {
@@ -49,12 +59,11 @@ function Reader({ transcript }: { transcript: Transcript }) {
           Follow
         </label>
         <Menu label="Download the transcript" button={<Icon name="download" />}>
-          <a className="menu-item" href={captionsUrl(transcript.media_id, 'vtt')} download>
-            Captions for the web (VTT)
-          </a>
-          <a className="menu-item" href={captionsUrl(transcript.media_id, 'srt')} download>
-            Subtitles for editors (SRT)
-          </a>
+          {FILES.map(([format, title]) => (
+            <a key={format} className="menu-item" href={captionsUrl(transcript.media_id, format)} download>
+              {title}
+            </a>
+          ))}
         </Menu>
       </header>
       <SearchBar
