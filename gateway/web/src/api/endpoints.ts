@@ -240,6 +240,8 @@ export interface AuditFilter {
   action: string;
   result: string;
   person: string;
+  since: string;
+  until: string;
 }
 
 export const audit = (filter: AuditFilter, cursor: number | null) =>

@@ -77,6 +77,11 @@ export function isoDay(day: Date): string {
   return [day.getFullYear(), day.getMonth() + 1, day.getDate()].map((part) => String(part).padStart(2, '0')).join('-');
 }
 
+/** The stamp of the first moment of such a day, where the reader is. */
+export function startOfDay(day: string): string {
+  return new Date(`${day}T00:00:00`).toISOString();
+}
+
 /** The stamp of the last moment of such a day, where the reader is. */
 export function endOfDay(day: string): string {
   return new Date(`${day}T23:59:59`).toISOString();

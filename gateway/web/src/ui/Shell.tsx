@@ -40,12 +40,27 @@ export function Shell({ children }: { children: ReactNode }) {
           </div>
         </div>
         <OfflineBanner />
+        <FactorBanner />
       </header>
       <main id="main" className="page">
         {children}
       </main>
       <DropAnywhere />
     </>
+  );
+}
+
+/** An administrator without the second factor that they need here has no rights, and is told where to set one up. */
+function FactorBanner() {
+  const { data } = useQuery({ queryKey: ['me'], queryFn: me });
+  if (!data?.second_factor_missing) return null;
+  return (
+    <p className="banner banner-now" role="status">
+      <Icon name="alert" size={16} />
+      <span>
+        Administrators need a second factor here. <Link to="/account">Set one up</Link>, and sign in with it.
+      </span>
+    </p>
   );
 }
 

@@ -1,4 +1,6 @@
+import { useQuery } from '@tanstack/react-query';
 import { NavLink, Route, Routes } from 'react-router';
+import { me } from '../../api/endpoints';
 import { usePageTitle } from '../../ui/usePageTitle';
 import { Invitations } from '../groups/Invitations';
 import { NotFoundPage } from '../NotFoundPage';
@@ -20,6 +22,9 @@ const TABS = [
 /** What administrators do: people, rules, mails, and the log of who did what. */
 export function AdminPage() {
   usePageTitle('Administration');
+  const { data } = useQuery({ queryKey: ['me'], queryFn: me });
+  if (!data) return <div className="splash" aria-busy="true" />;
+  if (data.user.role !== 'admin') return <NotFoundPage />;
   return (
     <div className="narrow admin">
       <header className="page-head">

@@ -3,8 +3,22 @@ import { type SyntheticEvent, useState } from 'react';
 import { useSearchParams } from 'react-router';
 import { audit } from '../../api/endpoints';
 import type { AuditEntry } from '../../api/types';
+import { endOfDay, isoDay, startOfDay } from '../../format/time';
 import { Trouble } from '../../ui/Away';
 import { Icon } from '../../ui/icons';
+
+const RESULTS = [
+  ['', 'Every result'],
+  ['ok', 'Done'],
+  ['wrong_credentials', 'Wrong password'],
+  ['token_reused', 'Token used again'],
+  ['unknown_delegated_user', 'Acted for nobody'],
+  ['missing_scope', 'Not allowed'],
+] as const;
+
+function dayOf(stamp: string): string {
+  return stamp ? isoDay(new Date(stamp)) : '';
+}
 
 /** Who did what, on whom, from where, and how it ended. Its filters stand in the address, so that a search can be passed on. */
 export function AuditTab() {
@@ -13,6 +27,8 @@ export function AuditTab() {
     action: search.get('action') ?? '',
     result: search.get('result') ?? '',
     person: search.get('person') ?? '',
+    since: search.get('since') ?? '',
+    until: search.get('until') ?? '',
   };
   const [action, setAction] = useState(filter.action);
   const { data, error, hasNextPage, fetchNextPage, isFetchingNextPage } = useInfiniteQuery({
@@ -51,13 +67,29 @@ export function AuditTab() {
         </label>
         <label>
           <span className="visually-hidden">Result</span>
-          <select
-            value={filter.result === 'ok' ? 'ok' : ''}
-            onChange={(event) => narrow({ result: event.target.value })}
-          >
-            <option value="">Every result</option>
-            <option value="ok">Done</option>
+          <select value={filter.result} onChange={(event) => narrow({ result: event.target.value })}>
+            {RESULTS.map(([result, title]) => (
+              <option key={result} value={result}>
+                {title}
+              </option>
+            ))}
           </select>
+        </label>
+        <label>
+          <span className="visually-hidden">From this day on</span>
+          <input
+            type="date"
+            value={dayOf(filter.since)}
+            onChange={({ target }) => narrow({ since: target.value ? startOfDay(target.value) : '' })}
+          />
+        </label>
+        <label>
+          <span className="visually-hidden">Until this day</span>
+          <input
+            type="date"
+            value={dayOf(filter.until)}
+            onChange={({ target }) => narrow({ until: target.value ? endOfDay(target.value) : '' })}
+          />
         </label>
         <button type="submit" className="button">
           Search
