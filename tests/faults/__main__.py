@@ -21,7 +21,7 @@ def main() -> int:
     options = _parser().parse_args()
     folder = Path(options.out)
     folder.mkdir(parents=True, exist_ok=True)
-    chosen = {options.only} if options.only else set(range(1, options.schedules + 1))
+    chosen = {options.only} if options.only else set(range(options.first, options.schedules + 1))
     count = max(options.schedules, options.only or 0)
     if options.platforms > 1 and options.share is None and not options.only:
         result = _abreast(options, folder)
@@ -60,7 +60,8 @@ def _say(line: str) -> None:
 
 def _abreast(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Share the schedules among several platforms side by side, and add up what they found."""
-    common = ["--schedules", str(options.schedules), "--seed", str(options.seed), "--out", str(folder)]
+    which = ["--schedules", str(options.schedules), "--from", str(options.first), "--seed", str(options.seed)]
+    common = [*which, "--out", str(folder)]
     shares = [
         subprocess.Popen(
             [
@@ -102,6 +103,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--schedules", type=int, default=20, help="how many schedules to run (default: 20)")
     parser.add_argument("--seed", type=int, default=1, help="which ones: the same seed gives the same schedules")
+    parser.add_argument("--from", type=int, default=1, dest="first", help="go on with the schedule of this number")
     parser.add_argument("--only", type=int, help="run just the schedule of this number again")
     parser.add_argument("--platforms", type=int, default=1, help="run on so many platforms side by side (default: 1)")
     parser.add_argument("--share", type=int, help=argparse.SUPPRESS)
