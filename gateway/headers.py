@@ -62,19 +62,25 @@ def outward(given: Iterable[tuple[bytes, bytes]]) -> Headers:
 
 
 def cookie_inward(given: Iterable[tuple[bytes, bytes]], name: str) -> Headers:
-    """One cookie of the client's, by its name, and no other: the session's never leaves the gateway."""
+    """One cookie of the client's, by its name with or without ``__Host-``, and no other: the session's stays here."""
+    found: dict[str, str] = {}
     for header in values_of(given, b"cookie"):
         for pair in header.split(";"):
             key, _, value = pair.strip().partition("=")
-            if key == name:
-                return [(b"cookie", f"{key}={value}".encode("latin-1"))]
-    return []
+            if key in _names(name):
+                found.setdefault(key, f"{key}={value}")
+    return [(b"cookie", "; ".join(found.values()).encode("latin-1"))] if found else []
 
 
 def cookie_outward(given: Iterable[tuple[bytes, bytes]], name: str) -> Headers:
-    """One cookie that a service sets, by its name."""
-    wanted = name.encode() + b"="
+    """One cookie that a service sets, by its name with or without ``__Host-``."""
+    wanted = tuple(f"{one}=".encode() for one in _names(name))
     return [(key, value) for key, value in given if key.lower() == b"set-cookie" and value.startswith(wanted)]
+
+
+def _names(cookie: str) -> tuple[str, str]:
+    # The prefix keeps other hosts of the same site from planting it.
+    return cookie, f"__Host-{cookie}"
 
 
 def value_of(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> str | None:

@@ -66,7 +66,7 @@ class Route:
     reply: Reply = Reply.PLAIN
     opens: bool = False  # the reply may begin a session
     closes: bool = False  # the reply ends the caller's session
-    cookie: str | None = None  # a cookie of the service's own that crosses, in both directions
+    cookie: str | None = None  # a cookie of the service's own that crosses, in both directions, also as __Host-<name>
 
     @property
     def upstream_path(self) -> str:

@@ -12,6 +12,7 @@ __all__ = ["Answers", "bare", "carries", "refuses"]
 Answers = dict[int | str, dict[str, Any]]  # what FastAPI takes as ``responses``
 
 _BYTES = {"type": "string", "format": "binary"}
+_OBJECT = {"type": "object"}
 
 
 def refuses(codes: Mapping[type[Problem], str]) -> Answers:
@@ -23,9 +24,15 @@ def refuses(codes: Mapping[type[Problem], str]) -> Answers:
 
 
 def carries(*media_types: str, status: int = 200, description: str = "Successful Response") -> Answers:
-    """An answer whose body is no JSON of a model's: bytes or text of one of these media types."""
-    content = {kind: {"schema": {"type": "string"} if kind.startswith("text/") else _BYTES} for kind in media_types}
+    """An answer whose body is no model's: bytes, text or JSON of one of these media types."""
+    content = {kind: {"schema": _schema(kind)} for kind in media_types}
     return {status: {"description": description, "content": content}}
+
+
+def _schema(media_type: str) -> dict[str, Any]:
+    if media_type == "application/json":
+        return _OBJECT
+    return {"type": "string"} if media_type.startswith("text/") else _BYTES
 
 
 def bare(status: int, description: str) -> Answers:

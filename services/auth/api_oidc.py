@@ -7,11 +7,10 @@ import json
 import re
 from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated
-from urllib.parse import urlencode
+from typing import Annotated, NamedTuple
 from uuid import UUID
 
-from fastapi import APIRouter, Cookie, Query, Response
+from fastapi import APIRouter, Query, Response
 from fastapi import Request as HttpRequest
 from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import BaseModel, ConfigDict, StringConstraints
@@ -134,17 +133,17 @@ def callback(
     request: HttpRequest,
     caller: OptionalCaller,
     origin: From,
-    clipstead_oidc: Annotated[str, Cookie(max_length=200)] = "",
 ) -> Response:
     """Come back from a provider."""
+    browser = request.cookies.get(_cookie().name, "")
     try:
-        outcome, page = oidc.finish(provider, dict(request.query_params), clipstead_oidc, caller, origin)
+        outcome, page = oidc.finish(provider, dict(request.query_params), browser, caller, origin)
     except Untrusted as problem:
         if problem.code == "access_denied":
             return _to_sign_in(problem.code)
         return _refused(problem, request)
     except (Forbidden, Conflict, NotFound, Unavailable) as problem:
-        return _to_sign_in(problem.code)
+        return _to_sign_in(problem.code) if caller.acting is None else _back(f"/account#problem={problem.code}")
     if isinstance(outcome, Second):
         # Behind the #, where neither servers nor logs see it.
         told = base64.urlsafe_b64encode(json.dumps(asdict(outcome)).encode()).decode().rstrip("=")
@@ -167,27 +166,49 @@ def drop(identity_id: UUID, caller: Caller, origin: From) -> None:
     oidc.drop(identity_id, caller, origin)
 
 
-def _remember(response: Response, departure: Departure) -> None:
+class _Cookie(NamedTuple):
+    """Over TLS with the prefix that keeps other hosts of the same site from planting it, which takes the path ``/``."""
+
+    name: str
+    path: str
+    secure: bool
+
+
+def _cookie() -> _Cookie:
+    if settings().public_url.startswith("https://"):
+        return _Cookie(f"__Host-{COOKIE}", "/", secure=True)
+    return _Cookie(COOKIE, "/api/v1/auth/oidc", secure=False)
+
+
+def _set(response: Response, value: str, seconds: int) -> None:
+    cookie = _cookie()
     response.set_cookie(
-        COOKIE,
-        departure.browser,
-        max_age=int(challenges.LIFETIME.total_seconds()),
-        path="/api/v1/auth/oidc",
-        secure=settings().public_url.startswith("https://"),
+        cookie.name,
+        value,
+        max_age=seconds,
+        path=cookie.path,
+        secure=cookie.secure,
         httponly=True,
         samesite="lax",  # so that it comes along when the provider sends the browser back
     )
     response.headers["Cache-Control"] = "no-store"
 
 
+def _remember(response: Response, departure: Departure) -> None:
+    _set(response, departure.browser, int(challenges.LIFETIME.total_seconds()))
+
+
 def _done(response: Response) -> Response:
-    response.set_cookie(COOKIE, "", max_age=0, path="/api/v1/auth/oidc", httponly=True, samesite="lax")
-    response.headers["Cache-Control"] = "no-store"
+    _set(response, "", 0)
     return response
 
 
 def _to_sign_in(code: str) -> Response:
-    return _done(RedirectResponse(f"/sign-in#{urlencode({'problem': code})}", 303))
+    return _back(f"/sign-in#problem={code}")
+
+
+def _back(page: str) -> Response:
+    return _done(RedirectResponse(page, 303))
 
 
 def _refused(problem: Problem, request: HttpRequest) -> Response:

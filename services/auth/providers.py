@@ -157,9 +157,10 @@ def redeem(provider_id: str, answer: Mapping[str, str], nonce: str, verifier: st
             raise Untrusted("bad_code") from error
         except (httpx.HTTPError, ValueError) as error:
             raise _away(known.provider, error) from error
-    if not isinstance(token.get("id_token"), str):
-        raise Untrusted("no_id_token")
-    return _person(known, _claims(known, token["id_token"], token.get("access_token"), nonce))
+        if not isinstance(token.get("id_token"), str):
+            raise Untrusted("no_id_token")
+        claims = _claims(known, token["id_token"], token.get("access_token"), nonce)
+        return _person(known, claims if "email" in claims else claims | _more(known, client, claims["sub"]))
 
 
 def _claims(known: Known, text: str, access_token: object, nonce: str) -> dict[str, Any]:
@@ -188,6 +189,20 @@ def _claims(known: Known, text: str, access_token: object, nonce: str) -> dict[s
         log.warning("an ID token was refused", extra={"provider": known.provider.id, "why": str(error)})
         raise Untrusted("bad_id_token") from error
     return dict(claims)
+
+
+def _more(known: Known, client: OAuth2Client, subject: str) -> dict[str, Any]:
+    """What a provider tells at its UserInfo endpoint alone (OpenID Connect Core 1.0, 5.3). Raises Untrusted, Unavailable."""
+    endpoint = known.metadata.get("userinfo_endpoint")
+    if not isinstance(endpoint, str):
+        return {}
+    try:
+        said = client.get(endpoint).raise_for_status().json()
+    except (httpx.HTTPError, ValueError) as error:
+        raise _away(known.provider, error) from error
+    if not isinstance(said, dict) or said.get("sub") != subject:
+        raise Untrusted("other_subject")  # somebody else's (5.3.2)
+    return {name: said[name] for name in ("email", "email_verified", "name") if name in said}
 
 
 def _decoded(known: Known, text: str, algorithms: list[str]) -> jwt.Token:

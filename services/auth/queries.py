@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import or_, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session as Transaction
 
 from libs import database
 from libs.web.problems import Unauthenticated
-from services.auth.models import ApiKey, Session, User
+from services.auth.models import ApiKey, OidcIdentity, Passkey, Session, User
 
-__all__ = ["held", "live_key", "live_keys", "live_session", "person", "user_by_email"]
+__all__ = ["held", "live_key", "live_keys", "live_session", "person", "user_by_email", "ways_in"]
 
 
 def person(session: Transaction, user_id: UUID) -> User:
@@ -34,6 +34,13 @@ def held(session: Transaction, user_id: UUID) -> User:
 def user_by_email(session: Transaction, email: str) -> User | None:
     """The account of a normalised address."""
     return session.scalar(select(User).where(User.email == email))
+
+
+def ways_in(session: Transaction, user_id: UUID) -> int:
+    """By how many passkeys and accounts elsewhere somebody could sign in without a password."""
+    passkeys = select(func.count()).select_from(Passkey).where(Passkey.user_id == user_id)
+    identities = select(func.count()).select_from(OidcIdentity).where(OidcIdentity.user_id == user_id)
+    return session.scalars(passkeys).one() + session.scalars(identities).one()
 
 
 def live_session(session: Transaction, token_hash: bytes, idle: timedelta) -> tuple[Session, User] | None:

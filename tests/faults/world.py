@@ -161,9 +161,12 @@ class World:
         return {name: process for name, process in found.items() if process}
 
     def is_ready(self) -> bool:
-        """Whether everything runs."""
+        """Whether everything runs: as the supervisor says, who may not have noticed yet that a process died."""
         state = running.current(self.place)
-        return state is not None and all(entry.state in {"ready", "done"} for entry in state.processes)
+        if state is None or any(entry.state not in {"ready", "done"} for entry in state.processes):
+            return False
+        living = self.processes()
+        return all(entry.name in living for entry in state.processes if entry.state == "ready" and entry.identity)
 
     # faults ----------------------------------------------------------------------------------------------------------
 

@@ -110,7 +110,9 @@ OPERATIONS: dict[str, Op] = {
     "GET /api/v1/auth/oidc": Op(ALL),
     "GET /api/v1/auth/oidc/{provider}/begin": Op(ALL, ok=any_of(404)),  # none is set up
     "GET /api/v1/auth/oidc/{provider}/callback": Op(ALL, ok=any_of(400)),
-    "POST /api/v1/auth/oidc/{provider}/link": Op(SELF, "write", ok=any_of(404), in_browser=True),
+    "POST /api/v1/auth/oidc/{provider}/link": Op(
+        SELF, "write", ok=any_of(403), in_browser=True
+    ),  # nobody proved an address
     # oneself
     "POST /api/v1/auth/sign-out": Op(ALL, fresh="session", ok=any_of(204, 409)),
     "POST /api/v1/auth/sign-out/everywhere": Op(SELF, "write", fresh="sessions"),

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session as Transaction
 
 from libs import bus, database
@@ -25,7 +25,7 @@ from libs.web import Principal
 from libs.web.problems import Conflict, Forbidden, NotFound
 from services.auth import credentials, providers, queries, sealing
 from services.auth.forgetting import forget
-from services.auth.models import Challenge, OidcIdentity, Passkey, User
+from services.auth.models import Avatar, Challenge, OidcIdentity, User
 from services.auth.operations import accounts, audit, challenges, changing
 from services.auth.operations.accounts import Second, SignedIn
 from services.auth.operations.audit import Actor
@@ -80,9 +80,15 @@ def begin(provider: str, wish: Wish) -> Departure:
 
 
 def link(provider: str, by: Principal) -> Departure:
-    """Set out to a provider, to connect it to one's account. It takes a recent proof; raises Forbidden."""
+    """Set out to a provider, to connect it to one's account.
+
+    It takes a recent proof, and an address that is proved: what somebody merely claims may become another's. Raises
+    Forbidden.
+    """
     with database.transaction() as session:
         accounts.require_recent(session, by)
+        if queries.person(session, by.user_id).email_verified_at is None:
+            raise Forbidden("Please confirm your e-mail address first.", code="email_unverified")
     return _depart(provider, Wish("/account"), by)
 
 
@@ -100,9 +106,15 @@ def finish(provider: str, answer: Mapping[str, str], browser: str, by: Principal
     except Untrusted as error:
         audit.refused("oidc.refused", Actor(asked.user_id), origin, error.code, called=provider)
         raise
-    if asked.user_id is not None:
-        return _connect(person, asked, by, origin), facts["next"]
-    return _enter(person, facts.get("invitation"), by, origin), facts["next"]
+    try:
+        if asked.user_id is not None:
+            return _connect(person, asked, by, origin), facts["next"]
+        invitation = facts["invitation"]
+        return _enter(person, invitation and _opened(invitation), by, origin), facts["next"]
+    except (Forbidden, Conflict, NotFound) as problem:
+        actor = Actor(asked.user_id, person.email)
+        audit.refused("oidc.refused", actor, origin, problem.code, called=person.issuer)
+        raise
 
 
 def identities(by: Principal) -> Sequence[Identity]:
@@ -128,12 +140,11 @@ def drop(identity_id: UUID, by: Principal, origin: Origin = NOWHERE) -> None:
         )
         if found is None:
             raise NotFound
-        others = select(func.count()).select_from(OidcIdentity).where(OidcIdentity.user_id == person.id)
-        passkeys = select(func.count()).select_from(Passkey).where(Passkey.user_id == person.id)
-        if person.password_hash is None and session.scalars(others).one() + session.scalars(passkeys).one() == 1:
+        if person.password_hash is None and queries.ways_in(session, person.id) == 1:
             raise Conflict("You could not sign in any more. Set a password first.", code="last_way_in")
         session.delete(found)
         audit.note(session, "oidc.unlinked", Actor.of(by), origin, on=person.id, called=found.issuer)
+    forget(by.user_id)
 
 
 def _depart(provider: str, wish: Wish, by: Principal | None) -> Departure:
@@ -142,10 +153,10 @@ def _depart(provider: str, wish: Wish, by: Principal | None) -> Departure:
     facts = {
         "provider": provider,
         "nonce": nonce,
-        "verifier": base64.b64encode(sealing.sealed(verifier.encode())).decode(),
+        "verifier": _closed(verifier),
         "browser": credentials.digest(browser).hex(),
         "next": wish.next,
-        "invitation": wish.invitation,
+        "invitation": None if wish.invitation is None else _closed(wish.invitation),
         "session": str(by.session_id) if by is not None else None,
     }
     with database.transaction() as session:
@@ -174,8 +185,12 @@ def _asked(session: Transaction, state: str, provider: str, browser: str) -> Cha
     return found
 
 
-def _opened(verifier: str) -> str:
-    return sealing.opened(base64.b64decode(verifier)).decode()
+def _closed(secret: str) -> str:
+    return base64.b64encode(sealing.sealed(secret.encode())).decode()
+
+
+def _opened(text: str) -> str:
+    return sealing.opened(base64.b64decode(text)).decode()
 
 
 def _connect(person: Person, asked: Challenge, by: Principal, origin: Origin) -> Linked:
@@ -230,6 +245,8 @@ def _claimed(session: Transaction, person: Person, origin: Origin) -> User | Non
         raise Forbidden("Sign in to your account, and connect the provider there.", code="link_first")
     keys = changing.disown(session, found.id)
     found.password_hash = None
+    found.display_name = person.name or person.email.partition("@")[0]
+    session.execute(delete(Avatar).where(Avatar.user_id == found.id))
     found.email_verified_at = session.scalars(select(database.now())).one()
     session.flush()
     audit.note(session, "account.claimed", Actor(found.id, found.email), origin, on=found.id, keys_revoked=keys)

@@ -131,8 +131,7 @@ def drop(passkey_id: UUID, by: Principal, origin: Origin = NOWHERE) -> None:
         require_recent(session, by)
         found = _own(session, passkey_id, by)
         person = queries.person(session, by.user_id)
-        others = session.scalars(select(func.count()).where(Passkey.user_id == person.id)).one() - 1
-        if person.password_hash is None and others == 0:
+        if person.password_hash is None and queries.ways_in(session, person.id) == 1:
             raise Conflict("This is your only way to sign in. Set a password first.", code="last_way_in")
         session.execute(delete(Passkey).where(Passkey.id == found.id))
         audit.note(session, "passkey.removed", Actor.of(by), origin, on=found.id, called=found.name)

@@ -36,6 +36,10 @@ server.service.on('beforeResponse', (response) => {
   }
 });
 
+server.service.on('beforeUserinfo', (response) => {
+  response.body = how.userinfo ?? { sub: payload.sub };
+});
+
 server.service.on('beforeAuthorizeRedirect', (redirect) => {
   for (const [name, value] of Object.entries(how.answer ?? {})) redirect.url.searchParams.set(name, value);
 });

@@ -73,7 +73,8 @@ class Browser:
 
     def _sent(self, answer: httpx.Response, address: str) -> str:
         cookie = answer.headers["set-cookie"]
-        assert {"HttpOnly", "Secure", "SameSite=lax"} <= {part.strip() for part in cookie.split(";")}
+        assert cookie.startswith("__Host-")
+        assert {"HttpOnly", "Secure", "SameSite=lax", "Path=/"} <= {part.strip() for part in cookie.split(";")}
         self.cookie = cookie.partition(";")[0]
         return address
 
@@ -81,6 +82,14 @@ class Browser:
         headers = {"Cookie": self.cookie, "Accept": accept, "X-Forwarded-For": "203.0.113.9"}
         who = {"by": self.person.id, "session_id": self.person.session} if self.person else {}
         return self.auth.call("GET", f"/v1/auth/oidc/{name}/callback", params=answer, headers=headers, **who)
+
+
+def proved(auth: UnderTest, name: str) -> Person:
+    """Somebody whose address is theirs."""
+    person = sign_up(auth, name)
+    code = code_of(mails(auth, person.email)[0])
+    assert person.call("POST", "/v1/auth/verify", json={"code": code}).status_code == 200
+    return person
 
 
 def through(auth: UnderTest, provider: IdentityProvider, name: str = "club", **query: str) -> httpx.Response:
@@ -105,7 +114,9 @@ def sent_back(answer: httpx.Response) -> str:
     """Why somebody is sent to the sign-in."""
     assert answer.status_code == 303, answer.text
     assert "X-Session-Token" not in answer.headers
-    return answer.headers["location"].removeprefix("/sign-in#problem=")
+    page, _, code = answer.headers["location"].partition("#problem=")
+    assert page in ("/sign-in", "/account")
+    return str(code)
 
 
 def test_who_is_new_gets_an_account_and_is_known_again(auth: UnderTest, provider: IdentityProvider) -> None:
@@ -236,7 +247,7 @@ def test_a_provider_that_is_away_is_said_to_be(
     auth = start("auth", CLIPSTEAD_OIDC_PROVIDERS=json.dumps([away]))
     assert sent_back(auth.call("GET", "/v1/auth/oidc/away/begin")) == "provider_away"
     assert auth.call("GET", "/v1/auth/oidc/nobody/begin").status_code == 404
-    anna = sign_up(auth)
+    anna = proved(auth, "anna")
     assert anna.call("POST", "/v1/auth/oidc/away/link").status_code == 503
 
 
@@ -263,10 +274,9 @@ def test_an_account_that_was_prepared_for_somebody_is_theirs_alone_once_they_com
 
 
 def test_an_account_that_is_its_owners_is_taken_by_no_provider(auth: UnderTest, provider: IdentityProvider) -> None:
-    anna = sign_up(auth)
-    [mail] = mails(auth, anna.email)
-    assert anna.call("POST", "/v1/auth/verify", json={"code": code_of(mail)}).status_code == 200
+    anna = proved(auth, "anna")
     assert sent_back(through(auth, provider)) == "link_first"
+    assert audited(auth, "oidc.refused") == [("anna@example.org", "link_first")]
     assert auth.rows("SELECT count(*) FROM oidc_identities") == [(0,)]
     assert resolve(auth, anna.token).status_code == 200
 
@@ -282,8 +292,21 @@ def test_an_address_that_the_provider_does_not_vouch_for_finds_nobody(
     assert auth.rows("SELECT count(*) FROM users") == [(1,)]
 
 
+def test_what_only_the_userinfo_says_is_heard(auth: UnderTest, provider: IdentityProvider) -> None:
+    told = {"sub": "subject-1", "email": "anna@example.org", "email_verified": True, "name": "Anna"}
+    provider.bend(claims={"sub": "subject-1"}, userinfo=told)
+    assert identity(auth, through(auth, provider))["email"] == "anna@example.org"
+    provider.bend(claims={"sub": "subject-2"}, userinfo=told)
+    assert refused(through(auth, provider)) == "other_subject"
+
+
+def test_nothing_is_linked_to_an_address_that_is_not_proved(auth: UnderTest) -> None:
+    unproved = sign_up(auth).call("POST", "/v1/auth/oidc/club/link")
+    assert (unproved.status_code, unproved.json()["code"]) == (403, "email_unverified")
+
+
 def test_it_is_linked_in_a_live_session_that_proved_itself(auth: UnderTest, provider: IdentityProvider) -> None:
-    anna = sign_up(auth)
+    anna = proved(auth, "anna")
     provider.bend(claims={**ANNA, "email": "other@elsewhere.example", "email_verified": False})
     browser = Browser(auth, anna)
     done = browser.come_back(provider.visit(browser.set_out_to_link()))
@@ -302,7 +325,7 @@ def test_it_is_linked_in_a_live_session_that_proved_itself(auth: UnderTest, prov
 
 
 def test_a_link_belongs_to_the_session_that_asked_for_it(auth: UnderTest, provider: IdentityProvider) -> None:
-    anna, eve = sign_up(auth), sign_up(auth, "eve")
+    anna, eve = proved(auth, "anna"), proved(auth, "eve")
     browser = Browser(auth, eve)
     answer = provider.visit(browser.set_out_to_link())
     browser.person = anna  # signed in as somebody else meanwhile
@@ -315,7 +338,7 @@ def test_a_link_belongs_to_the_session_that_asked_for_it(auth: UnderTest, provid
 
 def test_an_account_elsewhere_belongs_to_one_account_here(auth: UnderTest, provider: IdentityProvider) -> None:
     through(auth, provider)
-    eve = sign_up(auth, "eve")
+    eve = proved(auth, "eve")
     browser = Browser(auth, eve)
     assert sent_back(browser.come_back(provider.visit(browser.set_out_to_link()))) == "identity_taken"
 

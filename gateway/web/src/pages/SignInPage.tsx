@@ -11,6 +11,7 @@ import {
   signUp,
 } from '../api/endpoints';
 import { query, sentence } from '../api/http';
+import { behindHash, providerProblem } from '../format/hash';
 import type { Offer, SecondFactor } from '../api/types';
 import { Icon, type IconName, Logo } from '../ui/icons';
 import { canUsePasskeys, refusalOf, usePasskey as signWithPasskey } from '../ui/passkeys';
@@ -22,26 +23,6 @@ type Mode = 'sign-in' | 'sign-up';
 interface Invited {
   token: string;
   offer: Offer;
-}
-
-/** What an identity provider's answer came to, in words. */
-const PROBLEMS: Record<string, string> = {
-  link_first:
-    'There is an account with this e-mail address. Sign in to it with its password, then connect the provider on your account’s page.',
-  sign_up_closed: 'This server takes no new accounts.',
-  invitation_needed: 'An invitation is needed to join this server.',
-  account_disabled: 'This account was disabled by an administrator.',
-  email_unverified: 'The provider has not confirmed your e-mail address.',
-  email_taken: 'There is an account with this e-mail address. Sign in to it instead.',
-  identity_taken: 'This account at the provider belongs to another account here.',
-  session_changed: 'You were signed out meanwhile. Sign in, and connect the provider then.',
-  provider_away: 'The provider can’t be reached right now. Try again later.',
-  access_denied: 'The sign-in was cancelled at the provider.',
-};
-
-/** The words behind the #, as a sign-in that went through another site leaves them there. */
-function told(name: string): string | null {
-  return new URLSearchParams(location.hash.replace(/^#/, '')).get(name);
 }
 
 /** The second factor that a sign-in through a provider asks for: base64url of what a sign-in by password answers. */
@@ -57,7 +38,7 @@ function secondOf(text: string): SecondFactor | null {
 export function SignInPage({ invited }: { invited?: Invited }) {
   const [mode, setMode] = useState<Mode>(invited || location.hash === '#sign-up' ? 'sign-up' : 'sign-in');
   const [second, setSecond] = useState<SecondFactor | null>(() => {
-    const secret = told('second');
+    const secret = behindHash(location.hash, 'second');
     return secret ? secondOf(secret) : null;
   });
   const [mailed, setMailed] = useState('');
@@ -137,10 +118,7 @@ interface AccountFormProps {
 function AccountForm({ mode, invited, onSecond, onMailed }: AccountFormProps) {
   const client = useQueryClient();
   const navigate = useNavigate();
-  const [problem, setProblem] = useState(() => {
-    const code = told('problem');
-    return code ? (PROBLEMS[code] ?? 'The sign-in with the provider did not work. Try again.') : '';
-  });
+  const [problem, setProblem] = useState(() => providerProblem(location.hash));
   const [busy, setBusy] = useState(false);
   const ids = useId();
   const isNew = mode === 'sign-up';

@@ -1,6 +1,8 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { useState } from 'react';
 import { dropIdentity, identities, linkProvider, providers } from '../../api/endpoints';
 import type { Identity } from '../../api/types';
+import { providerProblem } from '../../format/hash';
 import { ago } from '../../format/time';
 import { Trouble } from '../../ui/Away';
 import { Icon } from '../../ui/icons';
@@ -11,12 +13,18 @@ export function ElsewherePanel() {
   const client = useQueryClient();
   const offered = useQuery({ queryKey: ['providers'], queryFn: providers, staleTime: Infinity }).data?.items ?? [];
   const { data, error } = useQuery({ queryKey: ['identities'], queryFn: identities });
+  const [problem] = useState(() => providerProblem(location.hash));
   const link = useProved(linkProvider, ({ url }) => location.assign(url));
   if (offered.length === 0 && !data?.items.length) return null;
   return (
     <section className="panel stack" aria-labelledby="elsewhere">
       <h2 id="elsewhere">Accounts elsewhere</h2>
       <p className="panel-note">Each of them signs you in here, too.</p>
+      {problem && (
+        <p className="form-problem" role="alert">
+          <Icon name="alert" /> {problem}
+        </p>
+      )}
       <Trouble what="The list is" error={error} stale={data !== undefined} />
       <ul className="panel-list" data-testid="identities">
         {data?.items.map((one) => (
