@@ -19,10 +19,9 @@ from typing import Any
 import httpx
 import psutil
 
-from infra.onehost.servers import free_port
-
 ROOT = Path(__file__).resolve().parents[2]
 ENDED = {"ready", "failed", "rejected"}
+BASES = range(11_000, 32_000)  # Linux's ephemeral ports begin at 32 768, those of others above
 PORTS = 29  # of which a platform uses some, counted from its base
 
 
@@ -135,11 +134,15 @@ def wait_until(condition: Callable[[], bool], limit: float, say: Callable[[], st
 
 
 def free_base_port() -> int:
-    """A port of which none of the next few is taken."""
+    """A port of which none of the next few is taken.
+
+    It lies below those that systems give to connections of their own accord: one of those, on its way to a database say,
+    would keep a process of the platform from its port for as long as it stands.
+    """
     while True:
-        base = free_port()
+        base = BASES.start + secrets.randbelow(len(BASES) - PORTS)
         taken = {connection.laddr.port for connection in psutil.net_connections("inet")}
-        if base + PORTS < 65000 and not taken & set(range(base, base + PORTS)):
+        if not taken & set(range(base, base + PORTS)):
             return base
 
 

@@ -244,4 +244,6 @@ def test_what_is_answered_stands_in_the_document(
         if min(visit.statuses) < 400:
             reached.add(operation.label)
     assert not problems, "\n\n".join(f"{what}\n{details}" for what, details in problems.items())
-    assert kind != "user" or len(reached) > len(operations) / 2, "hardly anything was more than refused"
+    # Administrators' operations refuse a user, and so does whatever asks for a code out of a mail.
+    theirs = [one for one in operations if "/admin/" not in one.path]
+    assert kind != "user" or len(reached) > 0.4 * len(theirs), "hardly anything was more than refused"
