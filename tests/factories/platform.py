@@ -25,6 +25,13 @@ BASES = range(11_000, 32_000)  # Linux's ephemeral ports begin at 32 768, those 
 PORTS = 29  # of which a platform uses some, counted from its base
 
 
+UNLIMITED = {
+    f"CLIPSTEAD_{name}_LIMIT": "1000000/minute"
+    for name in ("ADDRESS", "USER", "KEY", "SIGN_IN", "EMAIL", "SIGN_UP", "IMPORT", "SEARCH", "EXPORT", "DELIVERY")
+}
+"""Settings of a platform that limits no rates."""
+
+
 @dataclass(frozen=True)
 class Platform:
     """A running platform."""

@@ -18,12 +18,11 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from tests.factories.platform import Person, Platform, running_platform, wait_until
+from tests.factories.platform import UNLIMITED, Person, Platform, running_platform, wait_until
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
 ADMIN = "admin@example.org"
-LIMITS = ("ADDRESS", "USER", "KEY", "SIGN_IN", "EMAIL", "SIGN_UP", "IMPORT", "SEARCH", "EXPORT", "DELIVERY")
 PEOPLE = ("owner", "other", "member", "ex-member", "moderator", "admin")
 EVERYBODY = ("anonymous", *PEOPLE, "upload key", "delegation key", "share-link visitor")
 OWNERS = ("owner", "upload key", "delegation key")  # all of them act for the owner, as far as they may
@@ -421,7 +420,6 @@ def filled(given: Any, names: dict[str, str]) -> Any:
 
 @pytest.fixture(scope="module")
 def scene(short_speech: bytes) -> Iterator[Scene]:
-    endless = {f"CLIPSTEAD_{name}_LIMIT": "1000000/minute" for name in LIMITS}
     with (
         TemporaryDirectory(prefix="clipstead-") as folder,
         running_platform(
@@ -429,7 +427,7 @@ def scene(short_speech: bytes) -> Iterator[Scene]:
             CLIPSTEAD_ADMIN_BOOTSTRAP_EMAIL=ADMIN,
             CLIPSTEAD_GROUPS_EACH="1000",
             CLIPSTEAD_API_KEYS_EACH="1000",
-            **endless,
+            **UNLIMITED,
         ) as platform,
     ):
         made = staged(platform, short_speech)

@@ -25,7 +25,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from tests.factories.platform import Platform, running_platform
+from tests.factories.platform import UNLIMITED, Platform, running_platform
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(400)]
 
@@ -38,7 +38,6 @@ CHECKS = [
     response_schema_conformance,
     response_headers_conformance,
 ]
-LIMITS = ("ADDRESS", "USER", "KEY", "SIGN_IN", "EMAIL", "SIGN_UP", "IMPORT", "SEARCH", "EXPORT", "DELIVERY")
 ADMIN = "admin@example.org"
 ENDLESS = "text/event-stream"
 ENDING = ("/sign-out", "/sign-out/everywhere", "/refresh", "/auth/sessions/{session_id}", "/auth/sessions", "/auth/me")
@@ -64,10 +63,9 @@ class Visitor:
 @pytest.fixture(scope="module")
 def open_platform() -> Iterator[Platform]:
     """A platform that limits no rates, and knows who will be its administrator."""
-    endless = {f"CLIPSTEAD_{name}_LIMIT": "1000000/minute" for name in LIMITS}
     with (
         TemporaryDirectory(prefix="clipstead-") as folder,
-        running_platform(Path(folder) / "home", CLIPSTEAD_ADMIN_BOOTSTRAP_EMAIL=ADMIN, **endless) as running,
+        running_platform(Path(folder) / "home", CLIPSTEAD_ADMIN_BOOTSTRAP_EMAIL=ADMIN, **UNLIMITED) as running,
     ):
         yield running
 

@@ -1,6 +1,6 @@
 import { useQuery } from '@tanstack/react-query';
 import { createContext, useContext } from 'react';
-import { session } from './api/endpoints';
+import { me, session } from './api/endpoints';
 import { rememberSession } from './api/http';
 import type { User } from './api/types';
 
@@ -24,4 +24,9 @@ export function useUser(): User {
   const user = useContext(CurrentUser);
   if (!user) throw new Error('No one is signed in.');
   return user;
+}
+
+/** The signed-in person's own account, as auth knows it: role, language, and whether a second factor is missing. */
+export function useMe() {
+  return useQuery({ queryKey: ['me'], queryFn: me });
 }

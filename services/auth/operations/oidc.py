@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session as Transaction
 from libs import bus, database
 from libs.contracts.events import UserChanged
 from libs.web import Principal
-from libs.web.problems import Conflict, Forbidden, NotFound
+from libs.web.problems import Conflict, Forbidden, Malformed, NotFound
 from services.auth import credentials, providers, queries, sealing
 from services.auth.forgetting import forget
 from services.auth.models import Avatar, Challenge, OidcIdentity, User
@@ -166,17 +166,10 @@ def _depart(provider: str, wish: Wish, by: Principal | None) -> Departure:
 
 def _asked(session: Transaction, state: str, provider: str, browser: str) -> Challenge:
     """What this browser set out for; used up, whatever comes of it. Raises Untrusted."""
-    found = session.scalar(
-        select(Challenge)
-        .where(
-            Challenge.secret_hash == credentials.digest(state),
-            Challenge.purpose == PURPOSE,
-            Challenge.expires_at > database.now(),
-        )
-        .with_for_update()
-    )
-    if found is None:
-        raise Untrusted("bad_state")
+    try:
+        found = challenges.look(session, PURPOSE, state)
+    except Malformed as error:
+        raise Untrusted("bad_state") from error
     if not hmac.compare_digest(found.facts["browser"], credentials.digest(browser).hex()):
         raise Untrusted("other_browser")  # which uses nothing up: the browser that set out may still arrive
     session.delete(found)

@@ -1,8 +1,9 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { type SyntheticEvent, useState } from 'react';
-import { apiKeys, createApiKey, me, revokeApiKey } from '../api/endpoints';
+import { apiKeys, createApiKey, revokeApiKey } from '../api/endpoints';
 import type { ApiKey, Scope } from '../api/types';
 import { ago, ahead } from '../format/time';
+import { useMe } from '../session';
 import { Trouble } from '../ui/Away';
 import { Icon } from '../ui/icons';
 import { ShownOnce } from '../ui/ShownOnce';
@@ -81,7 +82,7 @@ function NewKey({ onMade }: { onMade: (key: string) => void }) {
   const [name, setName] = useState('');
   const [scopes, setScopes] = useState<Scope[]>(['upload', 'read']);
   const [days, setDays] = useState<number | null>(null);
-  const { data } = useQuery({ queryKey: ['me'], queryFn: me });
+  const { data } = useMe();
   const choices = data?.user.role === 'admin' ? [...SCOPES, ...ADMIN_SCOPES] : SCOPES;
   const create = useAction(
     () => createApiKey(name.trim(), scopes, days),

@@ -1,9 +1,8 @@
-import { useQuery } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
 import { Link, NavLink } from 'react-router';
-import { me, signOut } from '../api/endpoints';
+import { signOut } from '../api/endpoints';
 import { useLiveState } from '../live/liveState';
-import { useUser } from '../session';
+import { useMe, useUser } from '../session';
 import { useUploads } from '../uploads/uploadContext';
 import { Avatar } from './Avatar';
 import { DropAnywhere } from './DropAnywhere';
@@ -52,7 +51,7 @@ export function Shell({ children }: { children: ReactNode }) {
 
 /** An administrator without the second factor that they need here has no rights, and is told where to set one up. */
 function FactorBanner() {
-  const { data } = useQuery({ queryKey: ['me'], queryFn: me });
+  const { data } = useMe();
   if (!data?.second_factor_missing) return null;
   return (
     <p className="banner banner-now" role="status">
@@ -66,7 +65,7 @@ function FactorBanner() {
 
 /** The console, for those whom it serves. */
 function AdminLink() {
-  const { data } = useQuery({ queryKey: ['me'], queryFn: me });
+  const { data } = useMe();
   return data?.user.role === 'admin' && <NavLink to="/admin">Administration</NavLink>;
 }
 

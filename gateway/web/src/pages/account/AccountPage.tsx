@@ -1,5 +1,4 @@
-import { useQuery } from '@tanstack/react-query';
-import { me } from '../../api/endpoints';
+import { useMe } from '../../session';
 import { Trouble } from '../../ui/Away';
 import { usePageTitle } from '../../ui/usePageTitle';
 import { ElsewherePanel } from './ElsewherePanel';
@@ -14,7 +13,7 @@ import './account.css';
 /** The signed-in person's own account: who they are, how they sign in, where they are signed in, and leaving. */
 export function AccountPage() {
   usePageTitle('Account');
-  const { data, error } = useQuery({ queryKey: ['me'], queryFn: me });
+  const { data, error } = useMe();
   return (
     <div className="narrow account">
       <header className="page-head">

@@ -1,6 +1,5 @@
-import { useQuery } from '@tanstack/react-query';
 import { NavLink, Route, Routes } from 'react-router';
-import { me } from '../../api/endpoints';
+import { useMe } from '../../session';
 import { usePageTitle } from '../../ui/usePageTitle';
 import { Invitations } from '../groups/Invitations';
 import { NotFoundPage } from '../NotFoundPage';
@@ -22,7 +21,7 @@ const TABS = [
 /** What administrators do: people, rules, mails, and the log of who did what. */
 export function AdminPage() {
   usePageTitle('Administration');
-  const { data } = useQuery({ queryKey: ['me'], queryFn: me });
+  const { data } = useMe();
   if (!data) return <div className="splash" aria-busy="true" />;
   if (data.user.role !== 'admin') return <NotFoundPage />;
   return (
