@@ -1,127 +1,84 @@
-"""Which pieces of speech belong to one voice: agglomeration of Gaussians by their likelihood ratio.
+"""Which pieces of speech are one voice: agglomeration by the mean likeness of all pairs (UPGMA, Sokal and Michener, 1958).
 
-Similarity is the generalised likelihood ratio, priced as in Chen and Gopalakrishnan, "Speaker, environment and channel
-change detection and clustering via the Bayesian information criterion" (1998). One voice varies too, and with enough of it
-any likelihood ratio shows that, so the ratio at which merging stops grows with the root of the smaller cluster's length.
+Vectors have unit length and likeness is their cosine, so the mean over all pairs of two groups follows from the sums of
+their vectors: groups of any size are compared exactly, and a long recording can be clustered block by block.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 __all__ = ["clustered"]
 
-BLOCK = 300  # pieces compared with each other at a time: the work grows with their square
-STRICT = 2.0  # merging stops above this many times the price of a Gaussian,
-GROWTH = 1.25  # or this many times the square root of the seconds in the smaller cluster, if that is more
-SECONDS = 0.01  # per frame
-FLOOR = 1e-2  # share of the mean variance added to each, so that short pieces stay invertible
+BLOCK = 600  # groups compared with each other at a time: memory and time of a block grow with their square
+ALIKE = 0.67  # mean cosine between two groups of one voice at least
+STRICTER = (0.7, 0.73, 0.76, 0.79, 0.82, 0.85, 0.88, 0.91, 0.94)  # tried where that finds fewer voices than there are
+OWN = 3.0  # seconds that make a group count as a voice then
+SHRINKS = 0.9  # of the groups at most are left after a round of blocks, or the shortest are dropped
 
-Matrix = NDArray[np.float64]
-Features = NDArray[np.float32]
-
-
-@dataclass
-class _Gaussians:
-    """Sufficient statistics of k sets of frames: counts (k), sums (k, d), sums of products (k, d, d)."""
-
-    counts: Matrix
-    sums: Matrix
-    products: Matrix
-
-    def merged(self, one: int, others: NDArray[np.intp]) -> _Gaussians:
-        """``one`` joined with each of the others."""
-        return _Gaussians(
-            self.counts[one] + self.counts[others],
-            self.sums[one] + self.sums[others],
-            self.products[one] + self.products[others],
-        )
-
-    def of(self, one: int) -> _Gaussians:
-        """One set by itself."""
-        return _Gaussians(self.counts[[one]], self.sums[[one]], self.products[[one]])
-
-    def merge(self, one: int, other: int) -> None:
-        """Put the frames of ``other`` into ``one``."""
-        self.counts[one] += self.counts[other]
-        self.sums[one] += self.sums[other]
-        self.products[one] += self.products[other]
-
-    def cost(self) -> Matrix:
-        """Frames times log-determinant of each covariance: twice the negative log-likelihood, less constants."""
-        means = self.sums / self.counts[:, None]
-        covariances = self.products / self.counts[:, None, None] - means[:, :, None] * means[:, None, :]
-        spread = np.trace(covariances, axis1=1, axis2=2) / means.shape[1]
-        covariances += (FLOOR * spread)[:, None, None] * np.eye(means.shape[1])
-        return np.asarray(self.counts * np.linalg.slogdet(covariances)[1])
+Vectors = NDArray[np.float32]
+Group = list[int]
 
 
-def clustered(pieces: Sequence[Features], wanted: int | None = None) -> list[list[int]]:
-    """Indices of the pieces, by voice. ``wanted`` is the number of voices where it is known.
+def clustered(vectors: Vectors, seconds: NDArray[np.float64], wanted: int | None = None) -> list[Group]:
+    """Indices of pieces by voice, the longest first, from their vectors (n, d) of unit length and durations (n).
 
-    Many pieces are clustered block by block, and then the clusters of the blocks, so that time grows with their number.
+    ``wanted`` is the number of voices where it is known: so many come out, or fewer where pieces are few or the same.
+    Otherwise any number, outliers of a single piece among them. Of more than ``BLOCK`` groups that have nothing in common
+    the shortest are left out, so memory is bounded.
     """
-    groups = [[index] for index in range(len(pieces))]
+    groups = _alike(vectors, seconds, ALIKE)
+    if wanted is None:
+        return groups
+    for alike in STRICTER:
+        if _own(groups, seconds) >= wanted:
+            break
+        groups = _alike(vectors, seconds, alike)
+    own = _own(groups, seconds)
+    voices = groups[:own] if own >= wanted else groups
+    return _longest_first(_merged(vectors, voices, None, wanted), seconds)
+
+
+def _alike(vectors: Vectors, seconds: NDArray[np.float64], alike: float) -> list[Group]:
+    groups: list[Group] = [[index] for index in range(len(vectors))]
     while len(groups) > BLOCK:
         blocks = [groups[at : at + BLOCK] for at in range(0, len(groups), BLOCK)]
-        fewer = [group for block in blocks for group in _agglomerated(pieces, block, None)]
-        if len(fewer) == len(groups):  # nothing in common within any block
+        fewer = [group for block in blocks for group in _merged(vectors, block, alike)]
+        hardly = len(fewer) > SHRINKS * len(groups)
+        groups = _longest_first(fewer, seconds)[:BLOCK] if hardly else fewer
+    return _longest_first(_merged(vectors, groups, alike), seconds)
+
+
+def _merged(vectors: Vectors, groups: Sequence[Group], alike: float | None, fewest: int = 1) -> list[Group]:
+    """Merge the two groups that are most alike, again and again; at least ``alike`` (None: however unlike)."""
+    voices = [list(group) for group in groups]
+    counts = np.array([len(group) for group in voices], dtype=np.float32)
+    sums = np.array([vectors[group].sum(axis=0) for group in voices])
+    likeness = sums @ sums.T / np.outer(counts, counts)
+    np.fill_diagonal(likeness, -np.inf)
+    gone = np.zeros(len(voices), dtype=np.bool_)
+    for _ in range(len(voices) - fewest):
+        one, other = divmod(int(likeness.argmax()), len(voices))
+        if alike is not None and likeness[one, other] < alike:
             break
-        groups = fewer
-    return _agglomerated(pieces, groups, wanted)
+        voices[one] += voices[other]
+        sums[one] += sums[other]
+        counts[one] += counts[other]
+        gone[other] = True
+        likeness[one] = np.where(gone, -np.inf, sums @ sums[one] / (counts * counts[one]))
+        likeness[one, one] = -np.inf
+        likeness[:, one] = likeness[one]
+        likeness[other] = likeness[:, other] = -np.inf
+    return [voice for voice, merged in zip(voices, gone, strict=True) if not merged]
 
 
-def _agglomerated(pieces: Sequence[Features], groups: list[list[int]], wanted: int | None) -> list[list[int]]:
-    voices: list[list[int]] = [list(group) for group in groups]
-    stats = _statistics(pieces, voices)
-    costs = stats.cost()
-    everyone = np.arange(len(voices))
-    distances = np.full((len(voices), len(voices)), np.inf)
-    for index in everyone[:-1]:
-        others = everyone[index + 1 :]
-        distances[index, others] = _distances(stats, costs, index, others, free=wanted is None)
-    left = len(voices)
-    while left > (wanted or 1):
-        first, second = divmod(int(distances.argmin()), len(voices))
-        if np.isinf(distances[first, second]):
-            break
-        voices[first] += voices[second]
-        voices[second] = []
-        left -= 1
-        stats.merge(first, second)
-        costs[first] = stats.of(first).cost()[0]
-        distances[second, :] = distances[:, second] = np.inf
-        others = np.array([index for index in everyone if voices[index] and index != first], dtype=np.intp)
-        if len(others):
-            fresh = _distances(stats, costs, first, others, free=wanted is None)
-            distances[np.minimum(first, others), np.maximum(first, others)] = fresh
-    return [voice for voice in voices if voice]
+def _longest_first(groups: Sequence[Group], seconds: NDArray[np.float64]) -> list[Group]:
+    return sorted(groups, key=lambda group: -seconds[group].sum())
 
 
-def _distances(stats: _Gaussians, costs: Matrix, one: int, others: NDArray[np.intp], *, free: bool) -> Matrix:
-    """How unlike ``one`` and each of the others are: the lowest are merged first.
-
-    Infinite for those too unlike to be one voice, where the number of voices is ``free``.
-    """
-    both = stats.merged(one, others)
-    dimensions = stats.sums.shape[1]
-    ratio = (both.cost() - costs[one] - costs[others]) / 2
-    price = (dimensions + dimensions * (dimensions + 1) / 2) / 2 * np.log(both.counts)
-    distance = np.asarray(ratio - price)
-    if free:
-        shorter = np.minimum(stats.counts[one], stats.counts[others]) * SECONDS
-        distance[ratio > np.maximum(STRICT, GROWTH * np.sqrt(shorter)) * price] = np.inf
-    return distance
-
-
-def _statistics(pieces: Sequence[Features], groups: Sequence[Sequence[int]]) -> _Gaussians:
-    sets = [np.concatenate([pieces[index] for index in group]).astype(np.float64) for group in groups]
-    return _Gaussians(
-        np.array([float(len(frames)) for frames in sets]),
-        np.stack([frames.sum(axis=0) for frames in sets]),
-        np.stack([frames.T @ frames for frames in sets]),
-    )
+def _own(groups: Sequence[Group], seconds: NDArray[np.float64]) -> int:
+    """How many of the groups, the longest first, are long enough to be a voice."""
+    return sum(1 for group in groups if seconds[group].sum() >= OWN)

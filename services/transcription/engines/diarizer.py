@@ -1,124 +1,155 @@
-"""The built-in diarizer: who speaks when, from spectra alone. No download, no torch.
+"""The built-in diarizer: who speaks when. No download, no torch.
 
-Speech is cut into short pieces; ``clustering`` says which of them are one voice. Each voice then becomes a Gaussian mixture,
-and a Viterbi pass with a price on every change draws the borders again (as in the ICSI diarization system of 2007).
+In two stages, because chunks of a long recording are heard by different workers: ``prints`` says how each window of speech
+sounds, ``turns`` gathers the prints of the whole recording. ``clustering`` finds the voices among pieces of a few seconds;
+a Viterbi pass over the windows, with a price on every change, then draws the borders.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import groupby
+from itertools import groupby, pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.mixture import GaussianMixture
 
 from services.transcription.engines.clustering import clustered
-from services.transcription.engines.features import HOP, Frames, frames
+from services.transcription.engines.prints import Prints, prints
 from services.transcription.engines.protocol import Region, Sound, Turn
 
-__all__ = ["BuiltIn"]
+__all__ = ["BuiltIn", "turns"]
 
-PIECE = 2.5  # seconds: shorter pieces differ more by their sounds than by their speakers
-FEWEST = 20  # clear frames that make a piece
-LEAST_SPEECH = 2.0  # seconds: less than that is no voice of its own, unless the number of voices was given
-MIXTURE = 6  # Gaussians per voice at most
-FRAMES_PER_GAUSSIAN = 60
-TRAINED_ON = 20_000  # frames per voice at most
-ROUNDS = 2  # of drawing the borders again
-SLICE = 10  # frames judged together when borders are drawn
-CHANGE = 30.0  # log-likelihood that a change of speaker has to be worth
+PIECE = 2.4  # seconds: shorter pieces differ more by their sounds than by their speakers
+LEAST_SPEECH = 2.0  # seconds: less than that is no voice of its own, unless the number of voices was given,
+LEAST_SHARE, LEAST_OF_MANY = 0.01, 20.0  # nor is less than this share of a longer recording, up to so many seconds
+CHANGE = 0.04  # likeness, times the seconds through which it holds, that a change of speaker has to gain
+BLOCK = 4096  # windows compared with the voices at a time
 
 Indices = NDArray[np.intp]
-Likelihoods = NDArray[np.float64]
+Scores = NDArray[np.float32]
 
 
 class BuiltIn:
-    """Speakers from spectra alone."""
+    """Speakers by their voice prints."""
 
     name = "built-in"
 
     def diarize(self, sound: Sound, regions: Sequence[Region], speakers: int | None = None) -> list[Turn]:
         """Cut the regions into turns; ``speakers`` is their number where it is known, else it is found."""
-        heard = frames(sound, regions)
-        pieces = list(_pieces(heard, regions))
-        if len(pieces) < 2 or speakers == 1:
-            return [Turn(region.start, region.end, 0) for region in regions]
-        clusters = clustered([heard.features[piece] for piece in pieces], speakers)
-        voices = [np.concatenate([pieces[index] for index in cluster]) for cluster in clusters]
-        labels = _drawn(heard, voices, LEAST_SPEECH if speakers is None else 0.0)
-        return list(_turns(heard, labels, regions))
+        return turns(prints(sound, regions), regions, speakers)
 
 
-def _pieces(heard: Frames, regions: Sequence[Region]) -> Iterator[Indices]:
-    """The clear frames of each piece. None crosses a pause."""
-    for region in regions:
-        first, last = np.searchsorted(heard.times, (region.start, region.end))
-        for part in np.array_split(np.arange(first, last), max(1, round((last - first) * HOP / PIECE))):
-            clear = part[heard.clear[part]]
-            if len(clear) >= FEWEST:
-                yield clear
+def turns(heard: Prints, regions: Sequence[Region], speakers: int | None = None) -> list[Turn]:
+    """Turns that fill the regions (in order, disjoint), from the prints of the whole recording.
+
+    ``speakers`` is their number where it is known; fewer come out of hardly any speech. Turns don't overlap: where two speak
+    at once, the one who sounds through is named. Twelve hours of speech take about 200 MB, prints included.
+    """
+    steps = _steps(heard, regions)
+    pieces = list(_pieces(steps, len(regions)))
+    if len(pieces) < 2 or speakers == 1:
+        return [Turn(region.start, region.end, 0) for region in regions]
+    voices = _voices(heard, steps, pieces, speakers)
+    least = 0.0 if speakers else _least(steps)
+    while True:
+        labels = _best_path(_scores(heard, steps, voices))
+        spoken = np.bincount(labels, weights=steps.lengths, minlength=len(voices))
+        if len(voices) == 1 or spoken.min() >= least:
+            return list(_turns(steps, labels, regions))
+        voices = np.delete(voices, spoken.argmin(), axis=0)
 
 
-def _drawn(heard: Frames, voices: list[Indices], least: float) -> Indices:
-    """A voice for every slice of speech. Voices that shrink below ``least`` seconds are given to the others."""
-    labels = np.zeros(-(-len(heard.times) // SLICE), dtype=np.intp)
-    for _ in range(ROUNDS):
-        voices = [voice for voice in voices if len(voice) * HOP >= least] or [max(voices, key=len)]
-        if len(voices) == 1:
-            return np.zeros_like(labels)
-        mixtures = [_mixture(heard.features[voice]) for voice in voices]
-        labels = _best_path(_likelihoods(heard, mixtures), CHANGE)
-        frame_labels = np.repeat(labels, SLICE)[: len(heard.times)]
-        voices = [np.flatnonzero((frame_labels == voice) & heard.clear) for voice in range(len(mixtures))]
-        voices = [voice for voice in voices if len(voice) >= FEWEST]
-    return labels
+class _Steps(NamedTuple):
+    """What the regions are judged by, one window each: its index (-1: too short to judge), region, begin, length (s)."""
+
+    windows: Indices
+    regions: Indices
+    begins: NDArray[np.float64]
+    lengths: NDArray[np.float64]
 
 
-def _mixture(features: NDArray[np.float32]) -> GaussianMixture:
-    thinned = features[:: -(-len(features) // TRAINED_ON)]
-    count = max(1, min(MIXTURE, len(thinned) // FRAMES_PER_GAUSSIAN))
-    model = GaussianMixture(count, covariance_type="diag", reg_covar=1e-2, tol=1e-2, max_iter=50, random_state=0)
-    return model.fit(thinned)
+def _steps(heard: Prints, regions: Sequence[Region]) -> _Steps:
+    """Cut the regions halfway between the centres of their windows."""
+    centres = heard.spans.mean(axis=1)
+    windows, owners, begins, ends = [], [], [], []
+    for number, region in enumerate(regions):
+        inside = np.arange(*np.searchsorted(centres, (region.start, region.end)))
+        borders = (centres[inside[1:]] + centres[inside[:-1]]) / 2
+        windows.append(inside if len(inside) else np.array([-1]))
+        owners.append(np.full(len(windows[-1]), number))
+        begins.append(np.array([region.start, *borders]))
+        ends.append(np.array([*borders, region.end]))
+    if not windows:
+        return _Steps(np.empty(0, np.intp), np.empty(0, np.intp), np.empty(0), np.empty(0))
+    begin = np.concatenate(begins)
+    return _Steps(np.concatenate(windows), np.concatenate(owners), begin, np.concatenate(ends) - begin)
 
 
-def _likelihoods(heard: Frames, mixtures: Sequence[GaussianMixture]) -> Likelihoods:
-    """Log-likelihood of every slice under every voice: the sum over its clear frames."""
-    scores = np.stack([mixture.score_samples(heard.features) for mixture in mixtures], axis=1)
-    scores[~heard.clear] = 0.0
-    return np.add.reduceat(scores, np.arange(0, len(scores), SLICE), axis=0)
+def _pieces(steps: _Steps, regions: int) -> Iterator[Indices]:
+    """Steps that are taken for one voice to begin with. None crosses a pause."""
+    borders = np.searchsorted(steps.regions, np.arange(regions + 1))
+    for first, last in pairwise(borders):
+        if steps.windows[first] >= 0:
+            count = max(1, round(float(steps.lengths[first:last].sum()) / PIECE))
+            yield from (part for part in np.array_split(np.arange(first, last), count) if len(part))
 
 
-def _best_path(likelihoods: Likelihoods, change: float) -> Indices:
-    """The most likely voice of each slice where every change costs ``change`` (Viterbi, 1967)."""
-    stay = np.arange(likelihoods.shape[1])
-    came_from = np.empty(likelihoods.shape, dtype=np.intp)
-    score = likelihoods[0].copy()
-    for index in range(1, len(likelihoods)):
+def _voices(heard: Prints, steps: _Steps, pieces: Sequence[Indices], speakers: int | None) -> Scores:
+    """The mean print of each voice (k, 256), of unit length."""
+    means = [heard.vectors[steps.windows[piece]].mean(axis=0, dtype=np.float32) for piece in pieces]
+    vectors = _unit(np.stack(means))
+    seconds = np.array([steps.lengths[piece].sum() for piece in pieces])
+    groups = clustered(vectors, seconds, speakers)
+    if speakers is None:
+        least = _least(steps)
+        groups = [group for group in groups if seconds[group].sum() >= least] or groups[:1]
+    return _unit(np.stack([vectors[group].sum(axis=0) for group in groups]))
+
+
+def _least(steps: _Steps) -> float:
+    return float(min(max(LEAST_SPEECH, LEAST_SHARE * steps.lengths.sum()), LEAST_OF_MANY))
+
+
+def _unit(vectors: Scores) -> Scores:
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.maximum(lengths, 1e-6), dtype=np.float32)
+
+
+def _scores(heard: Prints, steps: _Steps, voices: Scores) -> Scores:
+    """Likeness of every step to every voice, times its seconds. What can't be judged is like nobody."""
+    parts = [heard.vectors[at : at + BLOCK].astype(np.float32) @ voices.T for at in range(0, len(heard.vectors), BLOCK)]
+    likeness = np.concatenate(parts)[steps.windows]
+    likeness[steps.windows < 0] = 0.0
+    return np.asarray(likeness * steps.lengths[:, None], dtype=np.float32)
+
+
+def _best_path(scores: Scores) -> Indices:
+    """The voice of each step, so that their scores less ``CHANGE`` per change are highest (Viterbi, 1967)."""
+    stay = np.arange(scores.shape[1], dtype=np.int16)
+    came_from = np.empty(scores.shape, dtype=np.int16)
+    score = scores[0].astype(np.float64)
+    for index in range(1, len(scores)):
         best = int(score.argmax())
-        came_from[index] = np.where(score >= score[best] - change, stay, best)
-        score = np.maximum(score, score[best] - change) + likelihoods[index]
-    path = np.empty(len(likelihoods), dtype=np.intp)
+        came_from[index] = np.where(score >= score[best] - CHANGE, stay, best)
+        score = np.maximum(score, score[best] - CHANGE) + scores[index]
+    path = np.empty(len(scores), dtype=np.intp)
     path[-1] = score.argmax()
     for index in range(len(path) - 1, 0, -1):
         path[index - 1] = came_from[index, path[index]]
     return path
 
 
-def _turns(heard: Frames, labels: Indices, regions: Sequence[Region]) -> Iterator[Turn]:
+def _turns(steps: _Steps, labels: Indices, regions: Sequence[Region]) -> Iterator[Turn]:
     """Turns that fill the regions, speakers numbered by first appearance."""
     order: dict[int, int] = {}
-    of_frame = np.repeat(labels, SLICE)[: len(heard.times)]
-    latest = 0
-    for region in regions:
-        first, last = np.searchsorted(heard.times, (region.start, region.end))
-        if first == last:  # too short to judge
-            yield Turn(region.start, region.end, latest)
-            continue
-        runs = [
-            (label, list(run)) for label, run in groupby(range(first, last), key=lambda index: int(of_frame[index]))
-        ]
-        begins = [region.start, *(float(heard.times[run[0]]) - HOP / 2 for _, run in runs[1:])]
-        for (label, _), begin, end in zip(runs, begins, [*begins[1:], region.end], strict=True):
-            latest = order.setdefault(label, len(order))
-            yield Turn(round(begin, 3), round(end, 3), latest)
+    runs = [
+        (number, order.setdefault(label, len(order)), next(run))
+        for (number, label), run in groupby(
+            range(len(labels)), key=lambda index: (int(steps.regions[index]), int(labels[index]))
+        )
+    ]
+    for (number, speaker, first), after in zip(runs, [*runs[1:], None], strict=True):
+        last_of_region = after is None or after[0] != number
+        end = regions[number].end if last_of_region or after is None else float(steps.begins[after[2]])
+        yield Turn(round(float(steps.begins[first]), 3), round(end, 3), speaker)

@@ -1,0 +1,1 @@
+"""Weights that this service brings along, and how they were made."""

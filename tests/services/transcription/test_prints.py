@@ -1,0 +1,133 @@
+"""Voice prints: the encoder hears what its makers' code hears, and what is printed survives the way to another process."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from services.transcription.engines import clustering, encoder
+from services.transcription.engines.clustering import clustered
+from services.transcription.engines.diarizer import BuiltIn, turns
+from services.transcription.engines.prints import Prints, joined, prints
+from services.transcription.engines.protocol import RATE, Region, Sound
+from tests.services.transcription.conftest import speech_in
+
+# kennedy.flac / 32768 by librosa 0.11.0: feature.melspectrogram(sr=16000, n_fft=400, hop_length=160, n_mels=40)
+MEL = {
+    (100, 3): 0.81078804,
+    (250, 10): 5.9188186e-4,
+    (500, 20): 3.5738376e-5,
+    (700, 39): 6.8776373e-8,
+    (1000, 0): 4.8777056e-3,
+}
+LAST_FRAME = {5: 0.012783762}  # half of it lies beyond the end of the sound
+CHANNEL_SUMS = {0: 3.06777, 20: 97.53595, 39: 2.7472287e-4}
+# Three windows of it through Resemblyzer 0.1.4's own network and weights: the largest numbers of each print, and likeness
+WINDOWS_AT = (0, 500, 900)
+LARGEST = [{13: 0.3151, 212: 0.2788, 79: 0.1746}, {212: 0.2323, 203: 0.2235, 82: 0.2209}, {162: 0.2472, 121: 0.2169}]
+LIKENESS = {(0, 1): 0.772, (0, 2): 0.652, (1, 2): 0.805}
+
+
+def test_the_mel_spectrogram_is_librosas(kennedy: Sound) -> None:
+    mel = encoder.mel(kennedy, 0, len(kennedy) // 160 + 1)
+    assert mel.shape == (1101, 40)
+    for (frame, channel), value in MEL.items():
+        assert mel[frame, channel] == pytest.approx(value, rel=1e-3)
+    for channel, value in LAST_FRAME.items():
+        assert mel[-1, channel] == pytest.approx(value, rel=1e-3)
+    for channel, value in CHANNEL_SUMS.items():
+        assert mel[:, channel].sum() == pytest.approx(value, rel=1e-3)
+
+
+def test_a_part_of_the_spectrogram_is_that_part_of_the_whole(kennedy: Sound) -> None:
+    whole = encoder.mel(kennedy, 0, 400)
+    np.testing.assert_allclose(encoder.mel(kennedy, 123, 287), whole[123:287], rtol=1e-3, atol=1e-9)
+
+
+def test_prints_are_those_of_the_original_network(kennedy: Sound) -> None:
+    mel = encoder.mel(kennedy, 0, 1101)
+    found = encoder.embedded(np.stack([mel[at : at + encoder.WINDOW] for at in WINDOWS_AT]))
+    for vector, largest in zip(found, LARGEST, strict=True):
+        for number, value in largest.items():
+            assert vector[number] == pytest.approx(value, abs=2e-3)
+    for (one, other), value in LIKENESS.items():
+        assert found[one] @ found[other] == pytest.approx(value, abs=2e-3)
+
+
+def test_loudness_does_not_matter(kennedy: Sound) -> None:
+    region = [Region(5.0, 6.6)]
+    loud, soft = (prints((kennedy * gain).astype(np.int16), region).vectors.astype(np.float32) for gain in (1.0, 0.1))
+    assert float(loud[0] @ soft[0]) > 0.98
+
+
+def test_silence_has_a_print_without_numbers_that_are_none() -> None:
+    assert np.isfinite(prints(np.zeros(3 * RATE, np.int16), [Region(0.0, 3.0)]).vectors).all()
+
+
+def test_no_window_crosses_a_pause(kennedy: Sound) -> None:
+    regions = [Region(0.3, 0.5), Region(1.0, 1.8), Region(3.0, 6.0)]
+    spans = prints(kennedy, regions).spans.tolist()
+    assert spans[0] == [1.0, 1.8]  # a fifth of a second tells nothing
+    assert spans[1][0] == 3.0
+    assert spans[-1][1] == 6.0
+    assert all(end - begin == pytest.approx(1.6) for begin, end in spans[1:])
+
+
+def test_chunks_printed_apart_give_the_turns_of_the_whole(kennedy: Sound, austen: Sound) -> None:
+    sound = np.concatenate([kennedy, austen])
+    border = len(kennedy) / RATE
+    apart = [speech_in(kennedy), speech_in(austen)]
+    regions = [*apart[0], *(Region(begin + border, end + border) for begin, end in apart[1])]
+    packed = [prints(kennedy, apart[0]).packed(), prints(austen, apart[1]).packed()]
+    first, second = (Prints.unpacked(each) for each in packed)
+    gathered = turns(joined([first, second.later(border)]), regions)
+    assert gathered == BuiltIn().diarize(sound, regions)
+    assert {turn.speaker for turn in gathered if turn.end < border} == {0}
+    assert {turn.speaker for turn in gathered if turn.start > border} == {1}
+
+
+def test_packed_prints_are_small(austen: Sound) -> None:
+    regions = speech_in(austen)
+    seconds = sum(region.end - region.start for region in regions)
+    assert len(prints(austen, regions).packed()) < 2500 * seconds  # so 12 hours take less than 110 MB
+
+
+@pytest.mark.parametrize("broken", [b"", b"PK\x03\x04", b"\x93NUMPY\x01\x00"])
+def test_what_was_not_packed_is_refused(broken: bytes) -> None:
+    with pytest.raises(ValueError):
+        Prints.unpacked(broken)
+
+
+def test_prints_without_their_times_are_refused() -> None:
+    prints_of_nothing = Prints(np.zeros((3, 256), np.float16), np.zeros((2, 2)))
+    with pytest.raises(ValueError, match="spans of shape"):
+        Prints.unpacked(prints_of_nothing.packed())
+
+
+def directions(count: int, rng: np.random.Generator, scatter: float) -> np.ndarray:
+    """Vectors around each of four directions by turns."""
+    vectors = np.eye(16)[np.arange(count) % 4] + rng.normal(0, scatter, (count, 16))
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), dtype=np.float32)
+
+
+def test_many_pieces_are_clustered_block_by_block() -> None:
+    count = 3 * clustering.BLOCK + 1
+    groups = clustered(directions(count, np.random.default_rng(1), 0.05), np.full(count, 2.4))
+    assert [{index % 4 for index in group} for group in groups] == [{0}, {1}, {2}, {3}]
+    assert sum(len(group) for group in groups) == count
+
+
+def test_pieces_with_nothing_in_common_do_not_take_quadratic_memory() -> None:
+    count = 2 * clustering.BLOCK
+    vectors = np.random.default_rng(1).normal(size=(count, 256))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    assert len(clustered(vectors.astype(np.float32), np.full(count, 2.4))) <= clustering.BLOCK
+
+
+@pytest.mark.parametrize("wanted", [1, 2, 3, 4, 7])
+def test_so_many_voices_as_were_asked_for(wanted: int) -> None:
+    vectors = directions(24, np.random.default_rng(1), 0.1)
+    groups = clustered(vectors, np.full(24, 2.4), wanted)
+    assert len(groups) == wanted
+    if wanted <= 4:
+        assert sorted(index for group in groups for index in group) == list(range(24))
