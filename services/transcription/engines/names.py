@@ -1,7 +1,7 @@
 """Names that speakers give themselves or each other: suggestions, each with the sentence that it rests on.
 
 Pure. A name is what begins with a capital after a phrase that introduces one; only "my name is" is believed where a
-transcript has no case (drafts). Better no suggestion than a wrong one: words that are capitals for other reasons are in tables.
+transcript has no case (drafts). Better no suggestion than a wrong one: what has a capital for other reasons is in tables.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 import av
 import numpy as np
@@ -20,7 +20,20 @@ from numpy.typing import NDArray
 
 from services.transcription.engines.protocol import RATE, Sound
 
-__all__ = ["FLOOR", "Decoded", "NoAudio", "Undecodable", "decode", "loudness", "opened"]
+__all__ = [
+    "FLOOR",
+    "Decoded",
+    "NoAudio",
+    "Undecodable",
+    "decode",
+    "decode_channels",
+    "loudness",
+    "opened",
+    "opened_channels",
+]
+
+Layout = Literal["mono", "stereo"]
+CHANNELS: dict[Layout, int] = {"mono": 1, "stereo": 2}
 
 FLOOR = -90.0  # dB relative to full scale: silence
 SHORTEST_HOP = 0.1  # seconds
@@ -65,14 +78,37 @@ def decode(source: Path, container: str, target: Path, longest: float, tell: Cal
     seconds is left out, whatever the time stamps say. ``tell`` gets the seconds decoded so far. Raises NoAudio
     or Undecodable.
     """
+    decoded = _decode(source, container, target, "mono", longest, tell)
+    if decoded is None:
+        raise NoAudio
+    return decoded
+
+
+def decode_channels(
+    source: Path, container: str, target: Path, longest: float, tell: Callable[[float], None]
+) -> Decoded | None:
+    """Decode like ``decode``, but left and right by turns. None, and nothing written, unless the track has two channels.
+
+    ``opened_channels`` reads the result: as a file of its own of twice the size, and hardly any memory. Raises NoAudio or
+    Undecodable.
+    """
+    return _decode(source, container, target, "stereo", longest, tell)
+
+
+def _decode(
+    source: Path, container: str, target: Path, layout: Layout, longest: float, tell: Callable[[float], None]
+) -> Decoded | None:
     options = {"protocol_whitelist": "file"}
     try:
-        with av.open(f"file:{source}", format=container, container_options=options) as media, target.open("wb") as out:
+        with av.open(f"file:{source}", format=container, container_options=options) as media:
             track = media.streams.best("audio")
             if not isinstance(track, AudioStream):
                 raise NoAudio
+            if layout == "stereo" and track.layout.nb_channels != CHANNELS[layout]:
+                return None
             promised, packets = _promised(media, track), _Packets(media, track)
-            seconds = _write_all(media, packets, out, longest, tell)
+            with target.open("wb") as out:
+                seconds = _write_all(media, packets, out, layout, longest, tell)
     except (av.error.FFmpegError, ValueError) as error:  # ValueError: there is no such demuxer
         raise Undecodable(str(error)) from error
     if not seconds:
@@ -91,19 +127,25 @@ def _promised(media: InputContainer, track: AudioStream) -> float | None:
 
 
 def _write_all(
-    media: InputContainer, packets: _Packets, out: BinaryIO, longest: float, tell: Callable[[float], None]
+    media: InputContainer,
+    packets: _Packets,
+    out: BinaryIO,
+    layout: Layout,
+    longest: float,
+    tell: Callable[[float], None],
 ) -> float:
     begin = (media.start_time or 0) / av.time_base
+    width = 2 * CHANNELS[layout]  # bytes
     fed = 0.0  # seconds of input, silence included
-    resampler, shape = AudioResampler("s16", "mono", RATE), None
+    resampler, shape = AudioResampler("s16", layout, RATE), None
     for frame in packets.frames():
         if shape not in (None, (frame.format.name, frame.layout.name, frame.sample_rate)):
             _write(out, resampler.resample(None))  # the track changed in midstream
-            resampler = AudioResampler("s16", "mono", RATE)
+            resampler = AudioResampler("s16", layout, RATE)
         shape = (frame.format.name, frame.layout.name, frame.sample_rate)
         stamp = fed if frame.time is None else min(frame.time - begin, longest)
         if stamp - fed > TOLERATED_GAP:
-            out.write(bytes(2 * round((stamp - fed) * RATE)))
+            out.write(bytes(width * round((stamp - fed) * RATE)))
             fed = stamp
         frame.pts = None  # gaps are dealt with; the resampler must only count samples
         _write(out, resampler.resample(frame))
@@ -113,7 +155,7 @@ def _write_all(
             break
     if shape is not None:
         _write(out, resampler.resample(None))
-    return out.tell() / 2 / RATE
+    return out.tell() / width / RATE
 
 
 class _Packets:
@@ -148,6 +190,12 @@ def _write(out: BinaryIO, frames: list[AudioFrame]) -> None:
 def opened(path: Path) -> Sound:
     """The samples that ``decode`` wrote, mapped and not read."""
     return np.memmap(path, dtype=np.int16, mode="r")
+
+
+def opened_channels(path: Path) -> tuple[Sound, Sound]:
+    """Left and right of what ``decode_channels`` wrote, mapped and not read."""
+    both = np.memmap(path, dtype=np.int16, mode="r").reshape(-1, CHANNELS["stereo"])
+    return both[:, 0], both[:, 1]
 
 
 def loudness(sound: Sound) -> tuple[float, list[float]]:
