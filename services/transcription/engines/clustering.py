@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 __all__ = ["clustered"]
 
 BLOCK = 600  # groups compared with each other at a time: memory and time of a block grow with their square
-ALIKE = 0.67  # mean cosine between two groups of one voice at least
-STRICTER = (0.7, 0.73, 0.76, 0.79, 0.82, 0.85, 0.88, 0.91, 0.94)  # tried where that finds fewer voices than there are
+ALIKE = 0.69  # mean cosine between two groups of one voice at least
+STRICTER = (0.71, 0.73, 0.76, 0.79, 0.82, 0.85, 0.88, 0.91, 0.94)  # tried where that finds fewer voices than there are
 OWN = 3.0  # seconds that make a group count as a voice then
 SHRINKS = 0.9  # of the groups at most are left after a round of blocks, or the shortest are dropped
 

@@ -21,7 +21,7 @@ from services.transcription.engines.protocol import Region, Sound, Turn
 __all__ = ["BuiltIn", "turns"]
 
 PIECE = 2.4  # seconds: shorter pieces differ more by their sounds than by their speakers
-LEAST_SPEECH = 2.0  # seconds: less than that is no voice of its own, unless the number of voices was given,
+LEAST_SPEECH = 3.0  # seconds: less than that is no voice of its own, unless the number of voices was given,
 LEAST_SHARE, LEAST_OF_MANY = 0.01, 20.0  # nor is less than this share of a longer recording, up to so many seconds
 CHANGE = 0.04  # likeness, times the seconds through which it holds, that a change of speaker has to gain
 BLOCK = 4096  # windows compared with the voices at a time

@@ -31,7 +31,10 @@ class Region(NamedTuple):
 
 
 class Turn(NamedTuple):
-    """A stretch in which one speaker speaks. ``speaker`` is an index from 0, in order of first appearance."""
+    """A stretch in which one speaker speaks. ``speaker`` is an index from 0, in order of first appearance.
+
+    Turns of different speakers overlap where both are known to speak: so far only where each has a channel of their own.
+    """
 
     start: float
     end: float
