@@ -23,6 +23,7 @@ __all__ = ["BuiltIn", "turns"]
 PIECE = 2.4  # seconds: shorter pieces differ more by their sounds than by their speakers
 LEAST_SPEECH = 3.0  # seconds: less than that is no voice of its own, unless the number of voices was given,
 LEAST_SHARE, LEAST_OF_MANY = 0.01, 20.0  # nor is less than this share of a longer recording, up to so many seconds
+MOST_VOICES = 64  # found at most: memory grows with them, and no recording has more who speak enough
 CHANGE = 0.04  # likeness, times the seconds through which it holds, that a change of speaker has to gain
 BLOCK = 4096  # windows compared with the voices at a time
 
@@ -51,7 +52,7 @@ def turns(heard: Prints, regions: Sequence[Region], speakers: int | None = None)
     if len(pieces) < 2 or speakers == 1:
         return [Turn(region.start, region.end, 0) for region in regions]
     voices = _voices(heard, steps, pieces, speakers)
-    least = 0.0 if speakers else _least(steps)
+    least = _least(steps) if speakers is None else 0.0
     while True:
         labels = _best_path(_scores(heard, steps, voices))
         spoken = np.bincount(labels, weights=steps.lengths, minlength=len(voices))
@@ -103,7 +104,7 @@ def _voices(heard: Prints, steps: _Steps, pieces: Sequence[Indices], speakers: i
     groups = clustered(vectors, seconds, speakers)
     if speakers is None:
         least = _least(steps)
-        groups = [group for group in groups if seconds[group].sum() >= least] or groups[:1]
+        groups = [group for group in groups if seconds[group].sum() >= least][:MOST_VOICES] or groups[:1]
     return _unit(np.stack([vectors[group].sum(axis=0) for group in groups]))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -102,6 +104,43 @@ def test_prints_without_their_times_are_refused() -> None:
     prints_of_nothing = Prints(np.zeros((3, 256), np.float16), np.zeros((2, 2)))
     with pytest.raises(ValueError, match="spans of shape"):
         Prints.unpacked(prints_of_nothing.packed())
+
+
+def long_conversation(hours: float, voices: list[tuple[int, int]]) -> tuple[Prints, list[Region]]:
+    """Prints of regions of 5 s: ``voices`` says who speaks in how many regions running, again and again."""
+    random = np.random.default_rng(1)
+    regions = [Region(6.0 * number, 6.0 * number + 5.0) for number in range(round(hours * 600))]
+    turn = np.array([who for who, running in voices for _ in range(running)])
+    windows = 15
+    vectors = np.repeat(np.eye(256, dtype=np.float32)[np.resize(turn, len(regions))], windows, axis=0)
+    vectors += random.normal(0, 0.02, vectors.shape).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    begins = np.concatenate([np.linspace(region.start, region.end - 1.6, windows) for region in regions])
+    return Prints(vectors.astype(np.float16), np.stack([begins, begins + 1.6], axis=1)), regions
+
+
+def test_hours_take_little_memory() -> None:
+    heard, regions = long_conversation(3.0, [(0, 3), (1, 2), (2, 5)])
+    tracemalloc.start()
+    found = turns(heard, regions)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert {turn.speaker for turn in found} == {0, 1, 2}
+    assert peak < 60e6  # on top of the prints; so 12 hours take less than 300 MB
+
+
+@pytest.mark.parametrize(("regions_of_the_other", "speakers"), [(1, 1), (6, 2)])
+def test_a_few_seconds_of_an_hour_are_no_voice(regions_of_the_other: int, speakers: int) -> None:
+    heard, regions = long_conversation(0.5, [(0, 294), (1, regions_of_the_other)])
+    assert len({turn.speaker for turn in turns(heard, regions)}) == speakers
+
+
+def test_borders_lie_where_the_voice_changes() -> None:
+    heard, regions = long_conversation(0.05, [(0, 5), (1, 5)])
+    whole = [Region(regions[0].start, regions[-1].end)]
+    changes = [turn.start for turn in turns(heard, whole)][1:]
+    assert changes == pytest.approx([30.0, 60.0, 90.0, 120.0, 150.0][: len(changes)], abs=1.0)
+    assert len(changes) == 5
 
 
 def directions(count: int, rng: np.random.Generator, scatter: float) -> np.ndarray:
