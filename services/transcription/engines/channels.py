@@ -24,19 +24,12 @@ APART = 12.0  # dB between the channels that make a frame one channel's own
 CROSSTALK = 20.0  # dB below the other channel: a voice there is that of the other, come through
 AROUND = 0.25  # seconds before and after over which the loudest counts for that: between syllables any voice is soft
 SHORTEST = 0.2  # seconds: what is left of a region and shorter is no turn
-LAGS, FFT = (
-    160,
-    1024,
-)  # samples: two microphones in a room are up to 3.4 m apart; a frame and that fit into the transform
+LAGS = 160  # samples: two microphones in a room are up to 3.4 m apart
+FFT = 1024  # samples: a frame and the lags fit in
 SAME = 0.5  # correlation, at the best of the lags, above which both channels hold the same sound
 MOST_SHARED = 0.1  # of the frames may hold the same sound in both, a jingle say
-LEAST_OWN = (
-    0.25  # of the frames must be one channel's own: an echoing room makes two microphones differ, though not in level
-)
-LEAST_EACH, LEAST_SECONDS = (
-    0.03,
-    1.0,
-)  # share, and seconds, in which each channel must hold something else than the other
+LEAST_OWN = 0.25  # of the frames must be one channel's own: echoes make two microphones differ, but not in level
+LEAST_EACH, LEAST_SECONDS = 0.03, 1.0  # share, and seconds, in which each channel must not hold what the other does
 
 Levels = NDArray[np.float32]
 
@@ -66,8 +59,8 @@ def _own(regions: Sequence[Region], mine: Levels, theirs: Levels) -> Iterator[Re
     around = round(2 * AROUND * RATE / FRAME) + 1
     own = maximum_filter1d(mine, around) > maximum_filter1d(theirs, around) - CROSSTALK
     for region in regions:
-        first, last = (round(second * RATE / FRAME) for second in region)
-        for mask, run in groupby(range(first, min(last, len(own))), key=lambda frame: bool(own[frame])):
+        first, last = (min(len(own), round(second * RATE / FRAME)) for second in region)
+        for mask, run in groupby(range(first, last), key=lambda frame: bool(own[frame])):
             frames = list(run)
             if mask and len(frames) * FRAME >= SHORTEST * RATE:
                 start = region.start if frames[0] == first else frames[0] * FRAME / RATE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import tracemalloc
 
 import numpy as np
@@ -54,6 +55,11 @@ def test_prints_are_those_of_the_original_network(kennedy: Sound) -> None:
             assert vector[number] == pytest.approx(value, abs=2e-3)
     for (one, other), value in LIKENESS.items():
         assert found[one] @ found[other] == pytest.approx(value, abs=2e-3)
+
+
+def test_the_model_card_is_of_this_model() -> None:
+    card = (encoder.MODEL.parent / "README.md").read_text()
+    assert hashlib.sha256(encoder.MODEL.read_bytes()).hexdigest() in card
 
 
 def test_loudness_does_not_matter(kennedy: Sound) -> None:
