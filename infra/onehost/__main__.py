@@ -55,7 +55,8 @@ def parser() -> argparse.ArgumentParser:
     commands_.add_parser("check", help="run linters and type checks", add_help=False)
     commands_.add_parser("test", help="run the checks and every test", add_help=False)
     bench = commands_.add_parser("bench", help="measure")
-    bench.add_argument("what", choices=["start", "pipeline", "bus", "recovery", "gateway", "signin"])
+    bench.add_argument("what", choices=["start", "pipeline", "bus", "recovery", "gateway", "signin", "words"])
+    bench.add_argument("--audio", type=Path, metavar="DIR", help="words: recordings with TextGrids, instead of ours")
     bench.add_argument("--no-setup", action="store_true", help="start: leave out the set-up of a fresh clone")
     return top
 

@@ -44,7 +44,7 @@ def run(place: Place, options: argparse.Namespace, rest: list[str]) -> int:
         "faults": lambda: checks.faults(rest),
         "jobs": lambda: jobs(place, options.retry, options.state, as_json=options.json),
         "sweep": lambda: sweep(place, apply=options.apply, as_json=options.json),
-        "bench": lambda: bench(options.what, setup=not options.no_setup),
+        "bench": lambda: bench(options.what, setup=not options.no_setup, audio=options.audio),
     }
     return commands[options.command]()
 
@@ -219,10 +219,10 @@ def _print_orphans(found: list[dict[str, Any]], *, apply: bool) -> None:
         print("./clipstead sweep --apply removes the orphans.")
 
 
-def bench(what: str, *, setup: bool) -> int:
+def bench(what: str, *, setup: bool, audio: Path | None) -> int:
     """Measure; the last line printed is one JSON object."""
     from infra.onehost import bench as measure
-    from infra.onehost import bench_bus, bench_gateway, bench_recovery, bench_signin
+    from infra.onehost import bench_bus, bench_gateway, bench_recovery, bench_signin, bench_words
 
     benches: dict[str, Callable[[], dict[str, Any]]] = {
         "start": lambda: measure.start(with_setup=setup),
@@ -231,6 +231,7 @@ def bench(what: str, *, setup: bool) -> int:
         "recovery": bench_recovery.measure,
         "gateway": bench_gateway.measure,
         "signin": bench_signin.measure,
+        "words": lambda: bench_words.measure(audio),
     }
     result = benches[what]()
     print(json.dumps(result))

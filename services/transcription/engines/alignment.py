@@ -56,7 +56,9 @@ MARGIN = 0.15  # seconds of sound around a piece: the decoder wants to begin in 
 QUICKEST = 0.035  # seconds of a phone: text with less room than that was not said
 SLOWEST = 0.25  # seconds of a phone, above which sound holds more than the text
 STRAY = 1.0  # seconds of voice without text that the decoder's silence and noise can bear
-UNSAID = -4.0  # log likelihood per frame, below the best that the model can do: what wrong words get (median of right: -1.4)
+UNSAID = (
+    -4.0
+)  # log likelihood per frame, below the best that the model can do: what wrong words get (median of right: -1.4)
 
 
 class Span(NamedTuple):

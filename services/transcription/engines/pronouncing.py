@@ -124,6 +124,8 @@ def _read(word: str) -> Iterator[str]:
             yield LONG[word[at]]
             at += 1
             continue
-        group = next(word[at : at + size] for size in range(LONGEST_RULE, 0, -1) if word[at : min(at + size, end)] in RULES)
+        group = next(
+            word[at : at + size] for size in range(LONGEST_RULE, 0, -1) if word[at : min(at + size, end)] in RULES
+        )
         yield from RULES[group[: end - at]]
         at += min(len(group), end - at)

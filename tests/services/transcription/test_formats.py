@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+from pathlib import Path
+from typing import Any
 from uuid import UUID
 from xml.etree import ElementTree as ET
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from infra.onehost import webapp
 from libs.contracts.transcripts import Segment, Speaker, Transcript, Word
 from services.transcription import formats
 
@@ -32,6 +36,23 @@ def transcript(*texts: str, name: str = "Speaker 1", start: float = 0.0) -> Tran
         segments=(segment,),
         speakers=(Speaker(label="S1", name=name),),
     )
+
+
+def validated(*files: str) -> list[dict[str, Any]]:
+    """What the W3C's validator (webvtt-parser, among the web app's packages) says of WebVTT files."""
+    webapp.install()
+    environment = webapp.environment() | {"NODE_PATH": str(webapp.FOLDER / "node_modules")}
+    program = Path(__file__).with_name("validate_vtt.cjs")
+    done = subprocess.run(
+        ["node", str(program)],
+        input=json.dumps(files),
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    return json.loads(done.stdout)
 
 
 def test_a_cue_has_a_voice_and_times() -> None:
@@ -163,6 +184,42 @@ def test_any_text_keeps_every_file_whole(spoken: str, name: str) -> None:
     assert sum(line.startswith("Dialogue:") for line in formats.ass(said).splitlines()) == 1
     assert len(json.loads(formats.words(said))["words"]) == 1
     assert len(formats.text(said).splitlines()) == 1
+
+
+HOSTILE = (
+    "</v><script>",
+    "00:00.000 --> 00:09.000",
+    "one\n\nWEBVTT\n\nNOTE",
+    "a\r\nb\u2028c\x00d",
+    "&lt;b&gt; &amp &notin; &#x26;",
+    "<00:00:00.500>",
+    "<v Eve>",
+    "<c.loud",
+    "STYLE\n::cue{}",
+    "\ufeffWEBVTT",
+    "-->",
+)
+
+
+def test_the_w3c_validator_has_nothing_to_say() -> None:
+    ordinary = [conversation(), transcript(*(f"word{index}" for index in range(200))), transcript("now", start=359_999)]
+    hostile = [transcript(text, name=name) for text in HOSTILE for name in (*HOSTILE, "", "Ana")]
+    verdicts = validated(*(formats.vtt(one) for one in (*ordinary, *hostile)))
+    assert [verdict["errors"] for verdict in verdicts] == [[]] * len(verdicts)
+    assert [verdict["cues"] for verdict in verdicts] == [len(list(formats.cues(one))) for one in (*ordinary, *hostile)]
+
+
+def test_the_w3c_validator_sees_what_is_wrong() -> None:
+    (verdict,) = validated("WEBVTT\n\n00:02.000 --> 00:01.000\n<b>bold\n")
+    assert len(verdict["errors"]) == 2
+
+
+@settings(max_examples=5, deadline=None)
+@given(st.lists(st.tuples(st.text(min_size=1), st.text()), min_size=20, max_size=60))
+def test_the_w3c_validator_has_nothing_to_say_of_any_text(said: list[tuple[str, str]]) -> None:
+    verdicts = validated(*(formats.vtt(transcript(spoken, name=name)) for spoken, name in said))
+    assert [verdict["errors"] for verdict in verdicts] == [[]] * len(said)
+    assert {verdict["cues"] for verdict in verdicts} == {1}
 
 
 @pytest.mark.parametrize("export", formats.EXPORTS, ids=lambda export: export.suffix)
