@@ -95,7 +95,7 @@ def _errors(found: Sequence[Word], true: Sequence[Word]) -> list[float]:
 
 
 def _bare(word: Word) -> str:
-    return word.text.lower().strip(".,;:!?\"()'")
+    return word.text.lower().strip(".,;:!?\"“”()'")
 
 
 def _figures(errors: Sequence[float], total: int | None = None) -> dict[str, float]:

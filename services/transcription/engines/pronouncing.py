@@ -24,7 +24,7 @@ SIGNS = {"&": "and", "+": "plus", "=": "equals", "@": "at", "%": "percent", "#":
 CURRENCIES = {"$": "dollars", "€": "euros", "£": "pounds", "¥": "yen"}
 
 TOKEN = re.compile(
-    r"(?P<currency>[$€£¥])?(?P<number>\d[\d,]*(?:\.\d+)?)(?P<tail>(?:st|nd|rd|th|s)\b)?|(?P<word>[a-z]+(?:'[a-z]+)*'?)"
+    r"(?P<currency>[$€£¥])?(?P<number>\d+(?:,\d{3})*(?:\.\d+)?)(?P<tail>(?:st|nd|rd|th|s)\b)?|(?P<word>[a-z]+(?:'[a-z]+)*'?)"
     r"|(?P<sign>[&+=@%#°])"
 )
 
@@ -105,7 +105,7 @@ def _compound(word: str, known: Callable[[str], str | None]) -> str | None:
         first, second = known(word[:cut]), known(word[cut:])
         if first and second:
             return f"{first} {second}"
-    stem = known(word[:-1]) if word.endswith("s") and len(word) > LEAST else None
+    stem = known(word[:-1]) or _compound(word[:-1], known) if word.endswith("s") and len(word) > LEAST else None
     return f"{stem} {_plural(stem)}" if stem else None
 
 

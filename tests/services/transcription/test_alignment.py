@@ -45,7 +45,7 @@ def share(found: list[Word], true: list[Word]) -> float:
 
 
 def test_words_are_found_where_they_are_said(aligner: Aligner, truth: bench_words.Recording) -> None:
-    words = aligned(aligner, truth.text, truth.sound)
+    words = aligned(aligner, [f"“{text}”," for text in truth.text], truth.sound)
     assert share(words, truth.words) >= 0.9
     assert sum(word.confidence > 0 for word in words) >= 0.85 * len(words)
 
@@ -91,19 +91,10 @@ def test_a_long_recording_is_aligned_as_its_parts_are(
     assert max(longest) < 45
 
 
-def test_numbers_are_found_as_they_are_spoken_and_strangers_too(aligner: Aligner, truth: bench_words.Recording) -> None:
-    """“y'all-know” for "yknow": no dictionary has it. Punctuation stays on the words."""
-    texts = [f"“{text}”," for text in truth.text]
-    assert share(aligned(aligner, texts, truth.sound), truth.words) >= 0.0
-    assert [word.start for word in aligned(aligner, texts, truth.sound)] == [
-        word.start for word in aligned(aligner, truth.text, truth.sound)
-    ]
-
-
 def test_guessed_pronunciations_do_nearly_as_well(
     truth: bench_words.Recording, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The model has no dictionary word for any of these but the anchors' neighbours: each third word is misspelt."""
+    """Every third word is misspelt, so that no dictionary has it."""
     texts = [f"{text}e" if index % 3 == 0 and len(text) > 3 else text for index, text in enumerate(truth.text)]
     changed = sum(one != other for one, other in zip(texts, truth.text, strict=True))
     assert changed > 8

@@ -173,6 +173,7 @@ def test_every_word_is_an_entry_with_its_speaker() -> None:
         "confidence": 1.0,
         "speaker": "Bo",
         "segment": 2,
+        "mark": None,
     }
     assert written["words"][-1]["speaker"] is None
 
@@ -184,6 +185,77 @@ def test_any_text_keeps_every_file_whole(spoken: str, name: str) -> None:
     assert sum(line.startswith("Dialogue:") for line in formats.ass(said).splitlines()) == 1
     assert len(json.loads(formats.words(said))["words"]) == 1
     assert len(formats.text(said).splitlines()) == 1
+
+
+def frank() -> Transcript:
+    """Somebody who hesitates and swears."""
+
+    def segment(start: float, *said: tuple[str, str | None]) -> Segment:
+        words = tuple(
+            Word.model_validate({"text": text, "start": start + at, "end": start + at + 0.9, "mark": mark})
+            for at, (text, mark) in enumerate(said)
+        )
+        return Segment(text=" ".join(text for text, _ in said), start=start, end=words[-1].end, words=words)
+
+    return transcript("x").model_copy(
+        update={
+            "segments": (
+                segment(
+                    0, ("Um,", "filler"), ("that", None), ("fucking", "profanity"), ("car,", None), ("uh.", "filler")
+                ),
+                segment(6, ("Mhm.", "filler")),
+                segment(8, ("Bull-shit,", "profanity"), ("“Arschlöcher”!", "profanity"), ("he", None), ("said.", None)),
+                Segment(text="(a door, um)", start=13, end=14),
+            )
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (formats.Options(), "Um, that fucking car, uh. Mhm. Bull-shit, “Arschlöcher”! he said. (a door, um)"),
+        (formats.Options(fillers=False), "That fucking car. Bull-shit, “Arschlöcher”! he said. (a door, um)"),
+        (
+            formats.Options(censor=True),
+            "Um, that f****** car, uh. Mhm. B***-s***, “A**********”! he said. (a door, um)",
+        ),
+        (
+            formats.Options(censor=True, fillers=False),
+            "That f****** car. B***-s***, “A**********”! he said. (a door, um)",
+        ),
+    ],
+)
+def test_fillers_are_left_out_and_swear_words_starred(options: formats.Options, said: str) -> None:
+    assert " ".join(segment.text for segment in formats.prepared(frank(), options).segments) == said
+    assert formats.text(frank(), options).endswith(f"] {said}\n")
+
+
+def test_times_follow_the_words_that_are_left() -> None:
+    first, *_ = formats.prepared(frank(), formats.Options(fillers=False)).segments
+    assert (first.start, first.end) == (1.0, 3.9)
+
+
+@pytest.mark.parametrize("export", formats.EXPORTS, ids=lambda export: export.suffix)
+def test_every_file_takes_the_options(export: formats.Export) -> None:
+    plain, clean = export.written(frank()), export.written(frank(), formats.Options(censor=True, fillers=False))
+    assert "fucking" in plain
+    assert "um," in plain.lower()
+    assert "fucking" not in clean
+    assert "Mhm" not in clean
+
+
+@given(st.text(min_size=1))
+def test_starring_out_keeps_length_and_punctuation(text: str) -> None:
+    word = Word(text=text, start=0, end=1, mark="profanity")
+    said = transcript("x").model_copy(update={"segments": (Segment(text=text, start=0, end=1, words=(word,)),)})
+    starred = formats.prepared(said, formats.Options(censor=True)).segments[0].text
+    assert len(starred) == len(text)
+    assert all(one in (other, "*") for one, other in zip(starred, text, strict=True))
+
+
+def test_stored_words_without_marks_are_still_read() -> None:
+    assert Word.model_validate_json('{"text": "a", "start": 0, "end": 1}').mark is None
 
 
 HOSTILE = (
