@@ -127,8 +127,8 @@ class Aligner:
             known = self._decoder.lookup_word(word)
             phones = known or guessed(word, self._decoder.lookup_word)
             if not known:
-                self._decoder.add_word(word, phones, update=True)
-                self._recogniser.add_word(word, phones, update=True)
+                for decoder in (self._decoder, self._recogniser):
+                    decoder.add_word(word, phones, update=False)  # what is searched for is set up afterwards anyway
             self._phones[word] = len(phones.split())
 
     def _recognised(self, script: Script, sound: Sound, regions: Sequence[Region], tell: Tell) -> list[Heard]:

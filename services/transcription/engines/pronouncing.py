@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
+from itertools import islice
 
 from num2words import num2words
 
@@ -18,6 +19,7 @@ __all__ = ["guessed", "spoken"]
 
 LONGEST_NUMBER = 9  # digits; anything longer is read digit by digit, as people do with telephone numbers
 LONGEST_WORD = 40  # letters; what is longer is no word that anybody says
+MOST_PARTS = 40  # spoken words of one written word
 LEAST = 3  # letters of a part of a compound
 YEARS = range(1100, 2100)  # what four digits without a comma are read as
 SIGNS = {"&": "and", "+": "plus", "=": "equals", "@": "at", "%": "percent", "#": "number", "°": "degrees"}
@@ -53,7 +55,7 @@ def spoken(word: str) -> tuple[str, ...]:
     """
     plain = unicodedata.normalize("NFKD", word.replace("’", "'").replace("‘", "'")).lower()
     letters = "".join(letter for letter in plain if not unicodedata.combining(letter))
-    return tuple(part for found in TOKEN.finditer(letters) for part in _said(found))
+    return tuple(islice((part for found in TOKEN.finditer(letters) for part in _said(found)), MOST_PARTS))
 
 
 def _said(found: re.Match[str]) -> Iterator[str]:
