@@ -12,12 +12,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
+import numpy as np
 from pocketsphinx import Decoder
 from pocketsphinx.lm import ArpaBoLM
 from rapidfuzz.distance import Levenshtein
@@ -56,9 +57,9 @@ MARGIN = 0.15  # seconds of sound around a piece: the decoder wants to begin in 
 QUICKEST = 0.035  # seconds of a phone: text with less room than that was not said
 SLOWEST = 0.25  # seconds of a phone, above which sound holds more than the text
 STRAY = 1.0  # seconds of voice without text that the decoder's silence and noise can bear
-UNSAID = (
-    -4.0
-)  # log likelihood per frame, below the best that the model can do: what wrong words get (median of right: -1.4)
+# Log likelihood per frame, below the best that the model can do: half of the wrong words get less. The median of right ones
+# is -1.4.
+UNSAID = -4.0
 
 
 class Span(NamedTuple):
@@ -89,14 +90,29 @@ class Piece(NamedTuple):
 class Script:
     """A text as it is spoken: ``owners`` holds, for each spoken word, the index of the written one."""
 
-    spoken: list[str] = field(default_factory=list)
-    owners: list[int] = field(default_factory=list)
+    spoken: list[str]
+    owners: list[int]
 
     @classmethod
     def of(cls, texts: Sequence[str]) -> Script:
         """Spell out written words."""
         pairs = [(part, owner) for owner, text in enumerate(texts) for part in spoken(text)]
         return cls([part for part, _ in pairs], [owner for _, owner in pairs])
+
+
+class Voice:
+    """How much voice there is between two times."""
+
+    def __init__(self, regions: Sequence[Region]) -> None:
+        self._times = np.array([time for region in regions for time in region])
+        self._sums = np.concatenate(
+            [[0.0], np.cumsum(np.diff(self._times) * (np.arange(len(self._times) - 1) % 2 == 0))]
+        )
+
+    def seconds(self, start: float, end: float) -> float:
+        """Seconds of it; 0 where the end comes first."""
+        before, after = np.interp([start, max(start, end)], self._times, self._sums)
+        return float(after - before)
 
 
 class Aligner:
@@ -164,11 +180,12 @@ class Aligner:
         """Stretches in which text and sound agree as to their length, cut between anchors."""
         begin, end = regions[0].start, regions[-1].end
         marks = [(-1, Span(begin, begin, 1.0)), *sorted(anchors.items()), (len(script.spoken), Span(end, end, 1.0))]
+        voice = Voice(regions)
         first, start = 0, begin - MARGIN
         for before, after in pairwise(marks):
             (index, said), (following, next_said) = before, after
             margin = min(MARGIN, max(0.0, next_said.start - said.end) / 2)
-            if not self._joined(script, before, after, regions):
+            if not self._joined(script, before, after, voice):
                 if index >= first:
                     yield Piece(first, index + 1, start, said.end + margin)
                 first, start = following, next_said.start - margin
@@ -179,18 +196,16 @@ class Aligner:
         if first < len(script.spoken):
             yield Piece(first, len(script.spoken), start, end + MARGIN)
 
-    def _joined(
-        self, script: Script, before: tuple[int, Span], after: tuple[int, Span], regions: Sequence[Region]
-    ) -> bool:
+    def _joined(self, script: Script, before: tuple[int, Span], after: tuple[int, Span], voice: Voice) -> bool:
         """Tell whether what lies between two anchors can be aligned together with them."""
         (index, said), (following, next_said) = before, after
         gap = next_said.start - said.end
-        voiced = _voiced(regions, said.end, next_said.start)
+        voiced = voice.seconds(said.end, next_said.start)
         if following == index + 1:
             return voiced <= STRAY and gap <= LONGEST_PAUSE
         phones = self._phones_in(script.spoken[index + 1 : following])
         around = self._phones_in(script.spoken[max(0, index) : following + 1])  # where anchors meet is never quite sure
-        room = _voiced(regions, said.start, next_said.end)
+        room = voice.seconds(said.start, next_said.end)
         return QUICKEST * around <= room and voiced <= SLOWEST * phones + STRAY and gap <= LONGEST_GAP
 
     def _phones_in(self, words: Sequence[str]) -> int:
@@ -206,6 +221,8 @@ class Aligner:
 def _decoded(decoder: Decoder, sound: Sound, stretch: Region) -> list[Heard]:
     begin = max(0.0, stretch.start)
     samples = sound[round(begin * RATE) : round(stretch.end * RATE)]
+    if not len(samples):
+        return []
     decoder.reinit_feat()  # what was heard before must not matter
     decoder.start_utt()
     decoder.process_raw(samples.tobytes(), no_search=False, full_utt=True)
@@ -241,10 +258,6 @@ def _anchors(text: Sequence[str], heard: Sequence[Heard]) -> dict[int, Span]:
             inner = range(0 if block.a == 0 else 1, block.size - (block.a + block.size < len(text)))
             anchors |= {block.a + offset: heard[block.b + offset].span for offset in inner}
     return anchors
-
-
-def _voiced(regions: Sequence[Region], start: float, end: float) -> float:
-    return sum(max(0.0, min(region.end, end) - max(region.start, start)) for region in regions)
 
 
 def _written(texts: Sequence[str], script: Script, spans: Sequence[Span | None], length: float) -> list[Word]:

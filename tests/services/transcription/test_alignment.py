@@ -11,7 +11,7 @@ import pytest
 
 from infra.onehost import bench_words
 from services.transcription.engines import pronouncing
-from services.transcription.engines.alignment import Aligner
+from services.transcription.engines.alignment import Aligner, Voice
 from services.transcription.engines.protocol import RATE, Region, Sound, Word
 from tests.services.transcription.conftest import speech_in
 
@@ -101,6 +101,16 @@ def test_guessed_pronunciations_do_nearly_as_well(
     words = aligned(Aligner(), texts, truth.sound)
     restored = [word._replace(text=text) for word, text in zip(words, truth.text, strict=True)]
     assert share(restored, truth.words) >= 0.85
+
+
+def test_voice_is_counted_between_any_two_times() -> None:
+    voice = Voice([Region(1.0, 2.0), Region(4.0, 5.0)])
+    spans = [(0.0, 9.0), (1.5, 4.5), (2.0, 4.0), (5.0, 9.0), (0.0, 0.5), (4.5, 1.5)]
+    assert [voice.seconds(*span) for span in spans] == [2.0, 1.0, 0.0, 0.0, 0.0, 0.0]
+
+
+def test_one_word_is_a_text(aligner: Aligner, kennedy: Sound) -> None:
+    assert len(aligned(aligner, ["country"], kennedy)) == 1
 
 
 @pytest.mark.parametrize("texts", [[], ["—", "…"], ["привет", "мир"]])
