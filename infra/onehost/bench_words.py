@@ -7,9 +7,11 @@ the words that it gets right, those of PocketSphinx's own recognition as it come
 
 from __future__ import annotations
 
+import os
 import statistics
 from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -40,11 +42,17 @@ def measure(folder: Path | None = None) -> dict[str, Any]:
     from services.transcription.engines.refining import refined
     from services.transcription.engines.sphinx import PocketSphinx
 
+    # The launcher has changed folders; what was typed means the one that the user stands in.
+    place = Path(os.environ.get("CLIPSTEAD_CWD") or Path.cwd()) / (folder or BUNDLED)
+    found = recordings(place)
+    first = next(found, None)
+    if first is None:
+        raise SystemExit(f"{place} holds no recording with a TextGrid that has a tier “{TIER}”.")
     ways: dict[str, list[float]] = {"aligned": [], "recognised": [], "refined": []}
     total = 0
     aligner, engine = Aligner(), PocketSphinx(1)
     try:
-        for one in recordings(folder or BUNDLED):
+        for one in chain([first], found):
             total += len(one.words)
             regions: list[Region] = voice.regions(one.sound, _nobody)
             heard = engine.transcribe(one.sound, regions, "en", _nobody).words
@@ -53,8 +61,6 @@ def measure(folder: Path | None = None) -> dict[str, Any]:
             ways["refined"] += _errors(refined(heard, one.sound, regions), one.words)
     finally:
         engine.close()
-    if not total:
-        raise SystemExit(f"{folder or BUNDLED} holds no recording with a TextGrid that has a tier “{TIER}”.")
     return {
         **_figures(ways["aligned"], total),
         "words": total,
