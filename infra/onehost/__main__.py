@@ -55,9 +55,11 @@ def parser() -> argparse.ArgumentParser:
     commands_.add_parser("check", help="run linters and type checks", add_help=False)
     commands_.add_parser("test", help="run the checks and every test", add_help=False)
     bench = commands_.add_parser("bench", help="measure")
-    bench.add_argument("what", choices=["start", "pipeline", "bus", "recovery", "gateway", "signin", "speakers"])
+    bench.add_argument(
+        "what", choices=["start", "pipeline", "bus", "recovery", "gateway", "signin", "speakers", "words"]
+    )
     bench.add_argument("--no-setup", action="store_true", help="start: leave out the set-up of a fresh clone")
-    bench.add_argument("--audio", type=Path, metavar="DIR", help="speakers: recordings with RTTM files")
+    bench.add_argument("--audio", type=Path, metavar="DIR", help="speakers, words: recordings with RTTM files or TextGrids")
     return top
 
 

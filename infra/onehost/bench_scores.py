@@ -6,17 +6,12 @@ challenge", 2020) and tcpWER (von Neumann et al., "MeetEval", 2023) by MeetEval.
 
 from __future__ import annotations
 
-import importlib.util
 import re
-import subprocess
-import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from infra.onehost.place import REPOSITORY
-
-__all__ = ["Errors", "Said", "Span", "ensure_scorers", "errors_of", "rttm", "stm", "uem", "word_errors"]
+__all__ = ["Errors", "Said", "Span", "errors_of", "rttm", "stm", "uem", "word_errors"]
 
 TOLERANCE = 5.0  # seconds that words may be off in time-constrained scores: MeetEval's own choice for meetings
 
@@ -53,20 +48,6 @@ class Errors(NamedTuple):
     def rate(self) -> float:
         """Diarization error rate, 0 where nobody speaks."""
         return (self.missed + self.invented + self.confused) / self.total if self.total else 0.0
-
-
-def ensure_scorers() -> None:
-    """Install the scorers if they are missing. Raises ValueError, with what to do, where that fails."""
-    if all(importlib.util.find_spec(name) for name in ("meeteval", "pyannote", "pyannote.metrics")):
-        return
-    print("Installing the scorers (dependency group measure)…", file=sys.stderr, flush=True)
-    own = REPOSITORY / ".clipstead" / "uv" / "bin" / "uv"
-    command = [str(own) if own.exists() else "uv", "sync", "--frozen", "--inexact", "--quiet", "--group", "measure"]
-    try:
-        subprocess.run(command, cwd=REPOSITORY, check=True)
-    except (OSError, subprocess.CalledProcessError) as error:
-        raise ValueError(f"The scorers could not be installed. Try it by hand: {' '.join(command)}") from error
-    importlib.invalidate_caches()
 
 
 def errors_of(

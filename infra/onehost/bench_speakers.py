@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from infra.onehost.bench_scores import Errors, Said, Span, ensure_scorers, errors_of, rttm, stm, uem, word_errors
+from infra.onehost.bench_scores import Errors, Said, Span, errors_of, rttm, stm, uem, word_errors
+from infra.onehost.measuring import ensure
 from infra.onehost.place import REPOSITORY
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def measure(audio: Path | None) -> dict[str, Any]:
         audio = Path(os.environ.get("CLIPSTEAD_CWD") or Path.cwd()) / audio
     if audio is not None and not audio.is_dir():
         raise ValueError(f"{audio} is no folder.")
-    ensure_scorers()
+    ensure("meeteval", "pyannote", "pyannote.metrics")
     with tempfile.TemporaryDirectory() as scratch:
         results = {name: _scores(name, group) for name, group in sorted(_sets(audio, Path(scratch)).items()) if group}
     if not results:

@@ -222,7 +222,7 @@ def _print_orphans(found: list[dict[str, Any]], *, apply: bool) -> None:
 def bench(what: str, *, setup: bool, audio: Path | None) -> int:
     """Measure; the last line printed is one JSON object."""
     from infra.onehost import bench as measure
-    from infra.onehost import bench_bus, bench_gateway, bench_recovery, bench_signin, bench_speakers
+    from infra.onehost import bench_bus, bench_gateway, bench_recovery, bench_signin, bench_speakers, bench_words
 
     benches: dict[str, Callable[[], dict[str, Any]]] = {
         "start": lambda: measure.start(with_setup=setup),
@@ -232,6 +232,7 @@ def bench(what: str, *, setup: bool, audio: Path | None) -> int:
         "gateway": bench_gateway.measure,
         "signin": bench_signin.measure,
         "speakers": lambda: bench_speakers.measure(audio),
+        "words": lambda: bench_words.measure(audio),
     }
     result = benches[what]()
     print(json.dumps(result))

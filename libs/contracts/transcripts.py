@@ -16,6 +16,7 @@ class Word(Contract):
     end: float
     confidence: float = 1.0  # 0 to 1
     speaker: str | None = None  # a Speaker's label
+    mark: Literal["filler", "profanity"] | None = None  # what somebody may want to leave out or star out
 
 
 class Segment(Contract):

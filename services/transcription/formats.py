@@ -2,7 +2,7 @@
 
 Captions: WebVTT and TTML (W3C), SubRip, Advanced SubStation Alpha. To read: plain text and Markdown. For programs: JSON, one
 entry for each word. A caption is at most two lines of about forty characters; sentences are cut at word boundaries, where
-the times are known.
+the times are known. All of them can leave out fillers and star out swear words.
 """
 
 from __future__ import annotations
@@ -10,13 +10,28 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
+from functools import wraps
 from itertools import groupby
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 from xml.etree import ElementTree as ET
 
 from libs.contracts.transcripts import Segment, Transcript, Word
 
-__all__ = ["EXPORTS", "Cue", "Export", "ass", "cues", "markdown", "srt", "text", "ttml", "vtt", "words"]
+__all__ = [
+    "EXPORTS",
+    "Cue",
+    "Export",
+    "Options",
+    "ass",
+    "cues",
+    "markdown",
+    "prepared",
+    "srt",
+    "text",
+    "ttml",
+    "vtt",
+    "words",
+]
 
 MOST_CHARACTERS = 84  # two lines of 42, as the large subtitling guides have it
 MOST_SECONDS = 7.0
@@ -27,6 +42,8 @@ UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]
 
 # What Markdown takes for markup (CommonMark 0.31, 2.4: each may be escaped with a backslash).
 MARKUP = re.compile(r"([\\`*_{}\[\]()#+\-.!<>|~])")
+ENDING = re.compile(r"[.!?…]['\"”’)]*$")
+LATER_LETTER = re.compile(r"(?<=\w)[^\W_]")  # any but the first of each run
 ASS_STYLE = (
     "Format: Name, Fontname, Fontsize, PrimaryColour, SecondaryColour, OutlineColour, BackColour, Bold, Italic, "
     "Underline, StrikeOut, ScaleX, ScaleY, Spacing, Angle, BorderStyle, Outline, Shadow, Alignment, MarginL, MarginR, "
@@ -35,12 +52,30 @@ ASS_STYLE = (
 TTML, STYLING = "http://www.w3.org/ns/ttml", "http://www.w3.org/ns/ttml#metadata"
 
 
+class Options(NamedTuple):
+    """What is done to marked words on their way into a file."""
+
+    censor: bool = False  # star out swear words
+    fillers: bool = True  # keep "um" and false starts
+
+
+PLAIN = Options()
+
+
+class Writer(Protocol):
+    """Writes a transcript down."""
+
+    def __call__(self, transcript: Transcript, options: Options = ...) -> str:
+        """Text of the file."""
+        ...
+
+
 class Export(NamedTuple):
     """A way to write a transcript down, under the ending of its file."""
 
     suffix: str
     media_type: str
-    written: Callable[[Transcript], str]
+    written: Writer
 
 
 class Turn(NamedTuple):
@@ -60,6 +95,53 @@ class Cue(NamedTuple):
     speaker: str  # a name, or empty
 
 
+def prepared(transcript: Transcript, options: Options) -> Transcript:
+    """Leave out fillers and star out swear words, as asked for. Sentences of nothing but fillers go as a whole.
+
+    A sentence whose first word goes gets its capital back, and one whose last word goes its full stop.
+    """
+    if options == PLAIN:
+        return transcript
+    segments = [_segment(segment, options) for segment in transcript.segments]
+    return transcript.model_copy(update={"segments": tuple(one for one in segments if one is not None)})
+
+
+def _segment(segment: Segment, options: Options) -> Segment | None:
+    if all(word.mark is None for word in segment.words):
+        return segment
+    words = list(segment.words) if options.fillers else _fluent(segment.words)
+    if not words:
+        return None
+    if options.censor:
+        words = [_starred(word) if word.mark == "profanity" else word for word in words]
+    times = {"start": words[0].start, "end": words[-1].end}
+    return segment.model_copy(update={"words": tuple(words), "text": " ".join(word.text for word in words), **times})
+
+
+def _fluent(words: Sequence[Word]) -> list[Word]:
+    kept = [word for word in words if word.mark != "filler"]
+    if kept and kept[0] is not words[0] and words[0].text[:1].isupper():
+        kept[0] = kept[0].model_copy(update={"text": kept[0].text[:1].upper() + kept[0].text[1:]})
+    stop = ENDING.search(words[-1].text)
+    if kept and kept[-1] is not words[-1] and stop and not ENDING.search(kept[-1].text):
+        kept[-1] = kept[-1].model_copy(update={"text": kept[-1].text.rstrip(",;:") + stop[0]})
+    return kept
+
+
+def _starred(word: Word) -> Word:
+    return word.model_copy(update={"text": LATER_LETTER.sub("*", word.text)})
+
+
+def _with_options(write: Callable[[Transcript], str]) -> Writer:
+    """Let a function that writes a transcript prepare it first."""
+
+    @wraps(write)
+    def written(transcript: Transcript, options: Options = PLAIN) -> str:
+        return write(prepared(transcript, options))
+
+    return written
+
+
 def cues(transcript: Transcript) -> Iterator[Cue]:
     """Captions in order: sentences, cut where they are too long to be read at once."""
     names = {speaker.label: speaker.name for speaker in transcript.speakers}
@@ -71,6 +153,7 @@ def cues(transcript: Transcript) -> Iterator[Cue]:
             yield Cue(segment.start, segment.end, segment.text, name)
 
 
+@_with_options
 def vtt(transcript: Transcript) -> str:
     """WebVTT with voice tags. Text is escaped, so that nothing spoken or typed can become markup or timing."""
     blocks = [
@@ -80,6 +163,7 @@ def vtt(transcript: Transcript) -> str:
     return "\n\n".join(["WEBVTT", *blocks]) + "\n"
 
 
+@_with_options
 def srt(transcript: Transcript) -> str:
     """SubRip. The format knows no escaping: angle brackets, which players take for tags, are replaced."""
     numbered = enumerate(cues(transcript), 1)
@@ -90,6 +174,7 @@ def srt(transcript: Transcript) -> str:
     return "\n".join(blocks)
 
 
+@_with_options
 def ttml(transcript: Transcript) -> str:
     """TTML 2 (W3C), with an agent for each speaker."""
     ET.register_namespace("", TTML)
@@ -110,6 +195,7 @@ def ttml(transcript: Transcript) -> str:
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
 
 
+@_with_options
 def ass(transcript: Transcript) -> str:
     """Advanced SubStation Alpha, version 4+. Braces, which begin its commands, and backslashes are replaced."""
     lines = [
@@ -134,6 +220,7 @@ def ass(transcript: Transcript) -> str:
     return "\n".join(lines) + "\n"
 
 
+@_with_options
 def text(transcript: Transcript) -> str:
     """Plain text: a paragraph for each turn, with its time and who speaks."""
     blocks = [
@@ -143,6 +230,7 @@ def text(transcript: Transcript) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
+@_with_options
 def markdown(transcript: Transcript) -> str:
     """Markdown (CommonMark): a paragraph for each turn below its speaker and time."""
     blocks = []
@@ -152,6 +240,7 @@ def markdown(transcript: Transcript) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
+@_with_options
 def words(transcript: Transcript) -> str:
     """JSON: one entry for each word, with the speaker's name."""
     names = {speaker.label: speaker.name for speaker in transcript.speakers}
@@ -163,6 +252,7 @@ def words(transcript: Transcript) -> str:
             "confidence": word.confidence,
             "speaker": names.get(segment.speaker or ""),
             "segment": position,
+            "mark": word.mark,
         }
         for position, segment in enumerate(transcript.segments)
         for word in segment.words

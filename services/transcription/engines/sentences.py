@@ -1,6 +1,6 @@
 """From words and turns to readable sentences: times fitted to the voice, speakers smoothed, draft text made legible.
 
-Pure. Every function keeps the number and order of the words it is given.
+Pure. Every function keeps the order of the words it is given, and their number, but for a draft's spelt-out numbers.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby, pairwise
 from typing import NamedTuple
 
+from services.transcription.engines.numerals import cased, numbered
 from services.transcription.engines.protocol import Quality, Region, Turn, Word
 
 __all__ = ["Sentence", "attributed", "fitted", "sentences"]
@@ -107,7 +108,7 @@ def _speaker(word: Word, turns: Sequence[Turn]) -> int | None:
 def sentences(words: Sequence[Word], quality: Quality) -> list[Sentence]:
     """Sentences of one speaker each, cut at punctuation, at pauses and where the speaker changes.
 
-    A draft has neither capitals nor full stops; it gets them here, so that it can be read.
+    A draft has neither capitals, full stops nor digits; it gets them here, so that it can be read.
     """
     found = [
         Sentence(list(run), speaker)
@@ -155,7 +156,7 @@ def _flickers(run: Sequence[Word]) -> bool:
 
 
 def _legible(sentence: Sentence) -> Sentence:
-    words = [word._replace(text=FIRST_PERSON.sub("I", word.text)) for word in sentence.words]
+    words = [word._replace(text=FIRST_PERSON.sub("I", word.text)) for word in cased(numbered(sentence.words))]
     words[0] = words[0]._replace(text=words[0].text[:1].upper() + words[0].text[1:])
     words[-1] = words[-1]._replace(text=words[-1].text + ".")
     return sentence._replace(words=words)

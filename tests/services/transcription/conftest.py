@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import av
 import numpy as np
 import pytest
+from praatio import textgrid
 
 from services.transcription.engines import sound, voice
-from services.transcription.engines.protocol import RATE, Engine, Region, Sound
+from services.transcription.engines.protocol import RATE, Engine, Region, Sound, Word
 from services.transcription.engines.sphinx import PocketSphinx
 from services.transcription.engines.whisper import FasterWhisper
 from tests.services.transcription import tiny_whisper
 
+WORDS = Path(__file__).resolve().parents[2] / "data" / "words"
 SPEECH = Path(__file__).resolve().parents[2] / "data" / "speech"
 
 
@@ -40,6 +43,21 @@ def kennedy(decoded: Callable[[str], Sound]) -> Sound:
 def austen(decoded: Callable[[str], Sound]) -> Sound:
     """Five sentences by one woman."""
     return decoded("austen")
+
+
+@pytest.fixture(scope="session")
+def words_of() -> Callable[[str], tuple[Sound, list[Word]]]:
+    """Sound and words, with their true times, of one of the bundled recordings that have a TextGrid."""
+
+    def read(name: str) -> tuple[Sound, list[Word]]:
+        grid = textgrid.openTextgrid(str(WORDS / f"{name}.TextGrid"), includeEmptyIntervals=False)
+        with TemporaryDirectory() as folder:
+            target = Path(folder) / "samples"
+            sound.decode(WORDS / f"{name}.flac", "flac", target, 60.0, lambda _: None)
+            samples = np.array(sound.opened(target))
+        return samples, [Word(label, start, end, 1.0) for start, end, label in grid.getTier("words").entries]
+
+    return read
 
 
 @pytest.fixture(scope="session")

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+from pathlib import Path
+from typing import Any
 from uuid import UUID
 from xml.etree import ElementTree as ET
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from infra.onehost import webapp
 from libs.contracts.transcripts import Segment, Speaker, Transcript, Word
 from services.transcription import formats
 
@@ -32,6 +36,23 @@ def transcript(*texts: str, name: str = "Speaker 1", start: float = 0.0) -> Tran
         segments=(segment,),
         speakers=(Speaker(label="S1", name=name),),
     )
+
+
+def validated(*files: str) -> list[dict[str, Any]]:
+    """What the W3C's validator (webvtt-parser, among the web app's packages) says of WebVTT files."""
+    webapp.install()
+    environment = webapp.environment() | {"NODE_PATH": str(webapp.FOLDER / "node_modules")}
+    program = Path(__file__).with_name("validate_vtt.cjs")
+    done = subprocess.run(
+        ["node", str(program)],
+        input=json.dumps(files),
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    return json.loads(done.stdout)
 
 
 def test_a_cue_has_a_voice_and_times() -> None:
@@ -152,6 +173,7 @@ def test_every_word_is_an_entry_with_its_speaker() -> None:
         "confidence": 1.0,
         "speaker": "Bo",
         "segment": 2,
+        "mark": None,
     }
     assert written["words"][-1]["speaker"] is None
 
@@ -163,6 +185,113 @@ def test_any_text_keeps_every_file_whole(spoken: str, name: str) -> None:
     assert sum(line.startswith("Dialogue:") for line in formats.ass(said).splitlines()) == 1
     assert len(json.loads(formats.words(said))["words"]) == 1
     assert len(formats.text(said).splitlines()) == 1
+
+
+def frank() -> Transcript:
+    """Somebody who hesitates and swears."""
+
+    def segment(start: float, *said: tuple[str, str | None]) -> Segment:
+        words = tuple(
+            Word.model_validate({"text": text, "start": start + at, "end": start + at + 0.9, "mark": mark})
+            for at, (text, mark) in enumerate(said)
+        )
+        return Segment(text=" ".join(text for text, _ in said), start=start, end=words[-1].end, words=words)
+
+    return transcript("x").model_copy(
+        update={
+            "segments": (
+                segment(
+                    0, ("Um,", "filler"), ("that", None), ("fucking", "profanity"), ("car,", None), ("uh.", "filler")
+                ),
+                segment(6, ("Mhm.", "filler")),
+                segment(8, ("Bull-shit,", "profanity"), ("“Arschlöcher”!", "profanity"), ("he", None), ("said.", None)),
+                Segment(text="(a door, um)", start=13, end=14),
+            )
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (formats.Options(), "Um, that fucking car, uh. Mhm. Bull-shit, “Arschlöcher”! he said. (a door, um)"),
+        (formats.Options(fillers=False), "That fucking car. Bull-shit, “Arschlöcher”! he said. (a door, um)"),
+        (
+            formats.Options(censor=True),
+            "Um, that f****** car, uh. Mhm. B***-s***, “A**********”! he said. (a door, um)",
+        ),
+        (
+            formats.Options(censor=True, fillers=False),
+            "That f****** car. B***-s***, “A**********”! he said. (a door, um)",
+        ),
+    ],
+)
+def test_fillers_are_left_out_and_swear_words_starred(options: formats.Options, said: str) -> None:
+    assert " ".join(segment.text for segment in formats.prepared(frank(), options).segments) == said
+    assert formats.text(frank(), options).endswith(f"] {said}\n")
+
+
+def test_times_follow_the_words_that_are_left() -> None:
+    first, *_ = formats.prepared(frank(), formats.Options(fillers=False)).segments
+    assert (first.start, first.end) == (1.0, 3.9)
+
+
+@pytest.mark.parametrize("export", formats.EXPORTS, ids=lambda export: export.suffix)
+def test_every_file_takes_the_options(export: formats.Export) -> None:
+    plain, clean = export.written(frank()), export.written(frank(), formats.Options(censor=True, fillers=False))
+    assert "fucking" in plain
+    assert "um," in plain.lower()
+    assert "fucking" not in clean
+    assert "Mhm" not in clean
+
+
+@given(st.text(min_size=1))
+def test_starring_out_keeps_length_and_punctuation(text: str) -> None:
+    word = Word(text=text, start=0, end=1, mark="profanity")
+    said = transcript("x").model_copy(update={"segments": (Segment(text=text, start=0, end=1, words=(word,)),)})
+    starred = formats.prepared(said, formats.Options(censor=True)).segments[0].text
+    assert len(starred) == len(text)
+    assert all(one in (other, "*") for one, other in zip(starred, text, strict=True))
+
+
+def test_stored_words_without_marks_are_still_read() -> None:
+    assert Word.model_validate_json('{"text": "a", "start": 0, "end": 1}').mark is None
+
+
+HOSTILE = (
+    "</v><script>",
+    "00:00.000 --> 00:09.000",
+    "one\n\nWEBVTT\n\nNOTE",
+    "a\r\nb\u2028c\x00d",
+    "&lt;b&gt; &amp &notin; &#x26;",
+    "<00:00:00.500>",
+    "<v Eve>",
+    "<c.loud",
+    "STYLE\n::cue{}",
+    "\ufeffWEBVTT",
+    "-->",
+)
+
+
+def test_the_w3c_validator_has_nothing_to_say() -> None:
+    ordinary = [conversation(), transcript(*(f"word{index}" for index in range(200))), transcript("now", start=359_999)]
+    hostile = [transcript(text, name=name) for text in HOSTILE for name in (*HOSTILE, "", "Ana")]
+    verdicts = validated(*(formats.vtt(one) for one in (*ordinary, *hostile)))
+    assert [verdict["errors"] for verdict in verdicts] == [[]] * len(verdicts)
+    assert [verdict["cues"] for verdict in verdicts] == [len(list(formats.cues(one))) for one in (*ordinary, *hostile)]
+
+
+def test_the_w3c_validator_sees_what_is_wrong() -> None:
+    (verdict,) = validated("WEBVTT\n\n00:02.000 --> 00:01.000\n<b>bold\n")
+    assert len(verdict["errors"]) == 2
+
+
+@settings(max_examples=5, deadline=None)
+@given(st.lists(st.tuples(st.text(min_size=1), st.text()), min_size=20, max_size=60))
+def test_the_w3c_validator_has_nothing_to_say_of_any_text(said: list[tuple[str, str]]) -> None:
+    verdicts = validated(*(formats.vtt(transcript(spoken, name=name)) for spoken, name in said))
+    assert [verdict["errors"] for verdict in verdicts] == [[]] * len(said)
+    assert {verdict["cues"] for verdict in verdicts} == {1}
 
 
 @pytest.mark.parametrize("export", formats.EXPORTS, ids=lambda export: export.suffix)
