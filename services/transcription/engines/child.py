@@ -86,6 +86,10 @@ def _engine(wanted: dict[str, Any]) -> Engine:
         return FasterWhisper(
             wanted["model"], Path(wanted["folder"]), device=wanted["device"], compute=wanted["compute"]
         )
+    if wanted["name"] == "hosted":
+        from services.transcription.engines.hosted import Hosted
+
+        return Hosted(wanted["url"], wanted["model"], wanted["key"])
     from services.transcription.engines.sphinx import PocketSphinx
 
     return PocketSphinx(wanted["workers"] or None)
