@@ -25,8 +25,11 @@ import random
 import sys
 import time
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
+import av
 import numpy as np
 import torch
 from ctranslate2.converters.transformers import WhisperLoader
@@ -55,6 +58,7 @@ SPECIAL = [
     "<|notimestamps|>",
     *(f"<|{at / 50:.2f}|>" for at in range(1501)),
 ]
+NEVER_SAID = "}"  # a token
 PUNCTUATION = ",.?"
 FRAMES = 50  # of the encoder's output, per second
 FIRST_STAMP = 1.0  # seconds: decoders allow no later time stamp at the beginning of a window
@@ -74,8 +78,8 @@ class Stage:
 
 STAGES = (
     Stage(5.0, 16, 500, 2e-3),
-    Stage(9.0, 12, 500, 2e-3),
-    Stage(30.0, 4, 350, 1e-3, whole=True),
+    Stage(9.0, 12, 120, 1.5e-3),
+    Stage(30.0, 5, 380, 1.5e-3, whole=True),
 )
 
 
@@ -287,7 +291,7 @@ class Teacher:
             parts = [token for token in tokens if self._words.decode([token]) not in PUNCTUATION]
             stop = word.end if len(parts) < len(tokens) else after if after - word.end < 0.2 else word.end
             edges = np.linspace(word.start, stop, len(parts) + 1)
-            bounds = [*zip(edges[:-1], edges[1:], strict=True), *[(word.end, after)] * (len(tokens) - len(parts))]
+            bounds = [*pairwise(edges), *[(word.end, after)] * (len(tokens) - len(parts))]
             for token, (low, high) in zip(tokens, bounds, strict=True):
                 frame = round(low * FRAMES)
                 placed.append((token, (frame, max(frame + 2, round(high * FRAMES)))))
@@ -475,6 +479,7 @@ def keep(pupil: Pupil, words: Tokenizer, folder: Path) -> None:
     """Write the model as CTranslate2 reads it, in half precision."""
     folder.mkdir(parents=True, exist_ok=True)
     vocabulary = [token for token, _ in sorted(words.get_vocab().items(), key=lambda item: item[1])]
+    vocabulary[vocabulary.index(NEVER_SAID)] = ""  # by an empty token CTranslate2 knows multilingual models
     whisper = pupil.whisper.eval()
     spec = WhisperLoader().get_model_spec(whisper)
     spec.register_vocabulary(vocabulary)
@@ -485,10 +490,38 @@ def keep(pupil: Pupil, words: Tokenizer, folder: Path) -> None:
     spec.validate()
     spec.optimize(quantization="float16")
     spec.save(str(folder))
-    words.save(str(folder / "tokenizer.json"))
+    words.save(str(folder / "tokenizer.json"), pretty=False)
     (folder / "preprocessor_config.json").write_text(
         json.dumps({"feature_size": 80, "sampling_rate": RATE, "hop_length": 160, "chunk_length": 30, "n_fft": 400})
     )
+
+
+def keep_clips(folder: Path) -> None:
+    """Write a clip of every sentence for the tests, by voices that were taught and by others: FLAC files and their words."""
+    folder.mkdir(parents=True, exist_ok=True)
+    told: dict[str, list[dict[str, Any]]] = {}
+    for kind, voices in (("taught", spoken.TAUGHT), ("unheard", spoken.UNHEARD)):
+        for language, known in by_sentence(spoken.clips(voices, (165,))).items():
+            samples = [np.zeros(RATE // 2, np.float32)]
+            entries = told.setdefault(f"{kind}-{language}", [])
+            for number, takes in enumerate(known.values()):
+                clip = takes[number % 2]
+                at = sum(map(len, samples)) / RATE
+                words = [(word.text, round(at + word.start, 3), round(at + word.end, 3)) for word in clip.words]
+                entries.append({"sentence": clip.sentence, "voice": clip.voice, "words": words})
+                samples += [clip.samples, np.zeros(RATE // 2, np.float32)]
+            _write(folder / f"{kind}-{language}.flac", np.concatenate(samples))
+    (folder / "words.json").write_text(json.dumps(told, ensure_ascii=False, indent=1) + "\n")
+
+
+def _write(path: Path, samples: np.ndarray) -> None:
+    with av.open(str(path), "w") as file:
+        track = file.add_stream("flac", rate=RATE, layout="mono")
+        whole = (np.clip(samples, -1, 1) * 32767).astype(np.int16)
+        frame = av.AudioFrame.from_ndarray(whole[None], format="s16", layout="mono")
+        frame.sample_rate = RATE
+        for packet in (*track.encode(frame), *track.encode(None)):
+            file.mux(packet)
 
 
 def main() -> None:
@@ -496,6 +529,7 @@ def main() -> None:
     scratch = Path(sys.argv[1])
     scratch.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
+    keep_clips(HERE.parent / "data" / "spoken")
     words = tokenizer()
     keep(train(words, scratch), words, HERE / "tiny-whisper")
 

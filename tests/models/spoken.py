@@ -124,9 +124,7 @@ def synthesised(sentence: str, language: str, voice: str, speed: int) -> Clip:
     return _trimmed(sentence, language, voice, samples, [*zip(texts, map(float, starts), strict=False)])
 
 
-def _trimmed(
-    sentence: str, language: str, voice: str, samples: np.ndarray, begun: list[tuple[str, float]]
-) -> Clip:
+def _trimmed(sentence: str, language: str, voice: str, samples: np.ndarray, begun: list[tuple[str, float]]) -> Clip:
     """Cut the silence off both ends; a word ends where the next begins, or where the sound in it does."""
     loud = np.flatnonzero(np.abs(samples) > 0.01)
     first, last = loud[0], loud[-1] + 1

@@ -11,8 +11,11 @@ import ctranslate2
 __all__ = ["Device", "Hardware", "fitting", "here"]
 
 WORKSPACE = 2 * 1024**3  # bytes that decoding takes beside the weights: the batches' features, keys and values
-PREFERRED: dict[str, tuple[str, ...]] = {"cpu": ("int8", "int8_float32", "float32"), "cuda": ("float16", "int8_float16", "int8", "float32")}
-SPARING = ("int8_float16", "int8", "float16", "float32")  # the same for a GPU whose memory is short
+PREFERRED: dict[str, tuple[str, ...]] = {
+    "cpu": ("int8", "int8_float32", "float32"),
+    "cuda": ("float16", "int8_float16", "int8", "float32"),
+}
+SPARING: tuple[str, ...] = ("int8_float16", "int8", "float16", "float32")  # the same for a GPU whose memory is short
 
 
 class Device(NamedTuple):
