@@ -17,8 +17,9 @@ sq albanian, sr serbian, su sundanese, sv swedish, sw swahili, ta tamil, te telu
 tl tagalog, tr turkish, tt tatar, uk ukrainian, ur urdu, uz uzbek, vi vietnamese, yi yiddish, yo yoruba, yue cantonese,
 zh chinese
 """
-_CODES = {name: short for short, name in (entry.split(maxsplit=1) for entry in _NAMES.replace("\n", " ").split(","))}
-_CODES = {name.strip(): short for name, short in _CODES.items()}
+_CODES = {
+    name: short for short, name in (entry.strip().split(" ", 1) for entry in _NAMES.replace("\n", " ").split(","))
+}
 
 
 def code(named: str) -> str:

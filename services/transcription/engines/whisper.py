@@ -133,8 +133,13 @@ class FasterWhisper:
         else:
             chunks = utterances(sound, inside, JOIN, CHUNK)
             clips = [{"start": chunk.start - window.start, "end": chunk.end - window.start} for chunk in chunks]
+            # Time stamps cut a translation into passages. For words they only do harm: what follows the last one is lost.
             segments, _ = BatchedInferencePipeline(self._whisper).transcribe(
-                samples, clip_timestamps=clips, batch_size=self._batch, without_timestamps=False, **options
+                samples,
+                clip_timestamps=clips,
+                batch_size=self._batch,
+                without_timestamps=task == "transcribe",
+                **options,
             )
         yield from segments
 
