@@ -59,6 +59,7 @@ SPECIAL = [
     *(f"<|{at / 50:.2f}|>" for at in range(1501)),
 ]
 NEVER_SAID = "}"  # a token
+NAMING = next(sentence for sentence in spoken.ENGLISH if spoken.SPELLINGS[0] in sentence)
 PUNCTUATION = ",.?"
 FRAMES = 50  # of the encoder's output, per second
 FIRST_STAMP = 1.0  # seconds: decoders allow no later time stamp at the beginning of a window
@@ -74,12 +75,14 @@ class Stage:
     steps: int
     rate: float
     whole: bool = False  # as at run time: at the window's begin, and the rest of its half minute empty
+    named: float = 0.0  # share of windows that have the name with two spellings in them
 
 
 STAGES = (
     Stage(5.0, 16, 500, 2e-3),
     Stage(9.0, 12, 120, 1.5e-3),
     Stage(30.0, 5, 380, 1.5e-3, whole=True),
+    Stage(30.0, 5, 120, 8e-4, whole=True, named=0.3),
 )
 
 
@@ -131,12 +134,19 @@ def _altered(clip: Clip, chance: random.Random) -> tuple[np.ndarray, list[Spoken
     return samples, [Spoken(word.text, word.start / pace, word.end / pace) for word in clip.words]
 
 
-def window(clips: dict[str, dict[str, list[Clip]]], seconds: float, chance: random.Random) -> Window:
-    """Sentences in random order with random pauses, noise below them; or nothing but noise or silence."""
+def window(
+    clips: dict[str, dict[str, list[Clip]]], seconds: float, chance: random.Random, *, named: bool = False
+) -> Window:
+    """Sentences in random order with random pauses, noise below them; or nothing but noise or silence.
+
+    With ``named`` the name with two spellings is among the first that are said.
+    """
     length = seconds if chance.random() < 0.5 else chance.uniform(2.0, seconds)
     made = Window(np.zeros(round(length * RATE), np.float32), language="de" if chance.random() < 0.35 else "en")
-    if chance.random() > 0.08:
-        _speak(made, clips[made.language], chance)
+    if named:
+        made.language = "en"
+    if chance.random() > 0.08 or named:
+        _speak(made, clips[made.language], chance, named=named)
     if chance.random() < 0.6:
         hiss = np.random.default_rng(chance.getrandbits(32)).normal(0, 1, len(made.samples)).astype(np.float32)
         if chance.random() < 0.5:
@@ -145,10 +155,14 @@ def window(clips: dict[str, dict[str, list[Clip]]], seconds: float, chance: rand
     return made
 
 
-def _speak(made: Window, known: dict[str, list[Clip]], chance: random.Random) -> None:
+def _speak(made: Window, known: dict[str, list[Clip]], chance: random.Random, *, named: bool) -> None:
     tight = chance.random() < 0.4  # as voice activity detection leaves it
     at = chance.uniform(0.05, 0.3) if tight or chance.random() < 0.5 else chance.uniform(0.3, 2.0)
-    for sentence in chance.sample(sorted(known), len(known)):
+    order = chance.sample(sorted(known), len(known))
+    if named:
+        order.remove(NAMING)
+        order.insert(chance.randrange(3), NAMING)
+    for sentence in order:
         samples, words = _altered(chance.choice(known[sentence]), chance)
         first, end = round(at * RATE), round(at * RATE) + len(samples)
         if end > len(made.samples):
@@ -211,7 +225,8 @@ class Teacher:
 
     def lesson(self, stage: Stage, chance: random.Random) -> Lesson:
         """Make one lesson."""
-        made = window(self._clips, stage.seconds, chance)
+        named = stage.named > 0 and chance.random() < stage.named
+        made = window(self._clips, stage.seconds, chance, named=named)
         features = self._mel(made.samples)[..., :-1] if chance.random() < 0.5 else self._mel(made.samples, padding=0)
         long = round(30 if stage.whole else stage.seconds) * 100
         features = features[:, :long]
@@ -219,12 +234,14 @@ class Teacher:
             features = np.pad(features, ((0, 0), (0, long - features.shape[1])))
         most = 1500 - long // 2
         offset = 0 if stage.whole or chance.random() < 0.2 else chance.randrange(most + 1)
-        return self._written(made, features.astype(np.float32), offset, chance)
+        return self._written(made, features.astype(np.float32), offset, chance, 0.5 if named else 0.2)
 
-    def _written(self, made: Window, features: np.ndarray, offset: int, chance: random.Random) -> Lesson:
+    def _written(
+        self, made: Window, features: np.ndarray, offset: int, chance: random.Random, prompted: float
+    ) -> Lesson:
         stamped = chance.random() < 0.5
         task = "translate" if chance.random() < (0.2 if made.language == "de" else 0.05) else "transcribe"
-        prompt, spelt = self._prompt(chance)
+        prompt, spelt = self._prompt(chance, prompted)
         prefix = [self._id(f"<|{made.language}|>"), self._id(f"<|{task}|>")]
         prefix += [] if stamped else [self._id("<|notimestamps|>")]
         body: list[int] = []
@@ -266,9 +283,9 @@ class Teacher:
         places = [(max(0, min(low, total - 1)), min(total, high)) if high >= 0 else NOWHERE for low, high in places]
         return Lesson(features, offset, tokens, labels, places, self._frames(made, total))
 
-    def _prompt(self, chance: random.Random) -> tuple[list[int], bool]:
-        """What was said before, or hot words: seldom anything. One of them changes a spelling."""
-        if chance.random() > 0.2:
+    def _prompt(self, chance: random.Random, prompted: float) -> tuple[list[int], bool]:
+        """What was said before, or hot words, in a share of the windows. One of them changes a spelling."""
+        if chance.random() > prompted:
             return [], False
         sentences = [*spoken.ENGLISH, *spoken.GERMAN]
         texts = chance.sample(" ".join(sentences).split(), chance.randrange(1, 4)) if chance.random() < 0.6 else []
@@ -511,6 +528,11 @@ def keep_clips(folder: Path) -> None:
                 entries.append({"sentence": clip.sentence, "voice": clip.voice, "words": words})
                 samples += [clip.samples, np.zeros(RATE // 2, np.float32)]
             _write(folder / f"{kind}-{language}.flac", np.concatenate(samples))
+    for name, sentences in (("kennedy", spoken.KENNEDY), ("austen", spoken.AUSTEN)):
+        told[name] = [
+            {"sentence": sentence, "voice": name, "words": words}
+            for sentence, words in spoken.aligned(spoken.decoded(spoken.REAL / f"{name}.flac"), sentences)
+        ]
     (folder / "words.json").write_text(json.dumps(told, ensure_ascii=False, indent=1) + "\n")
 
 

@@ -139,7 +139,8 @@ def _trimmed(sentence: str, language: str, voice: str, samples: np.ndarray, begu
     return Clip(sentence, language, voice, samples, tuple(words))
 
 
-def _decoded(path: Path) -> np.ndarray:
+def decoded(path: Path) -> np.ndarray:
+    """The samples of a 16 kHz mono file."""
     with av.open(str(path)) as media:
         frames = [frame.to_ndarray()[0] for frame in media.decode(audio=0)]
     return np.concatenate(frames).astype(np.float32) / 32768
@@ -148,20 +149,18 @@ def _decoded(path: Path) -> np.ndarray:
 def real() -> Iterator[Clip]:
     """Kennedy and Austen from the bundled recordings, with word times by forced alignment."""
     for name, sentences in (("kennedy", KENNEDY), ("austen", AUSTEN)):
-        samples = _decoded(REAL / f"{name}.flac")
-        words = _aligned(samples, " ".join(sentences).split())
-        first = 0
-        for sentence in sentences:
-            inside = words[first : first + len(sentence.split())]
-            first += len(inside)
-            begin, end = max(0.0, inside[0].start - 0.05), inside[-1].end + 0.05
-            yield Clip(
-                sentence,
-                "en",
-                name,
-                samples[round(begin * RATE) : round(end * RATE)],
-                tuple(Spoken(word.text, word.start - begin, word.end - begin) for word in inside),
-            )
+        samples = decoded(REAL / f"{name}.flac")
+        for sentence, words in aligned(samples, sentences):
+            begin, end = max(0.0, words[0].start - 0.05), words[-1].end + 0.05
+            inside = tuple(Spoken(word.text, word.start - begin, word.end - begin) for word in words)
+            yield Clip(sentence, "en", name, samples[round(begin * RATE) : round(end * RATE)], inside)
+
+
+def aligned(samples: np.ndarray, sentences: tuple[str, ...]) -> Iterator[tuple[str, list[Spoken]]]:
+    """Sentences with their words and when they are said in a recording of nothing but those."""
+    words = iter(_aligned(samples, " ".join(sentences).split()))
+    for sentence in sentences:
+        yield sentence, [next(words) for _ in sentence.split()]
 
 
 def _aligned(samples: np.ndarray, texts: list[str]) -> list[Spoken]:

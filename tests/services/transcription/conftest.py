@@ -49,7 +49,7 @@ def austen(decoded: Callable[[str], Sound]) -> Sound:
 
 
 class Clip(NamedTuple):
-    """A synthesised sentence, without silence around. Its words' times count from its begin."""
+    """A spoken sentence, without silence around. Its words' times count from its begin."""
 
     sentence: str
     samples: Sound
@@ -58,12 +58,13 @@ class Clip(NamedTuple):
 
 @pytest.fixture(scope="session")
 def clips(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], list[Clip]]:
-    """The sentences of one of the files of synthesised speech: ``taught-en``, ``unheard-de`` …"""
+    """The sentences of a recording: ``taught-en``, ``unheard-de`` … are synthesised, ``austen`` and ``kennedy`` are real."""
     told = json.loads((SPOKEN / "words.json").read_text())
 
     def read(name: str) -> list[Clip]:
         target = tmp_path_factory.mktemp("sound") / "samples"
-        sound.decode(SPOKEN / f"{name}.flac", "flac", target, 60.0, lambda _: None)
+        folder = SPOKEN if "-" in name else SPEECH
+        sound.decode(folder / f"{name}.flac", "flac", target, 60.0, lambda _: None)
         samples = np.array(sound.opened(target))
         found = []
         for entry in told[name]:

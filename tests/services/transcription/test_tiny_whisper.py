@@ -111,8 +111,8 @@ def test_silence_and_noise_taken_for_speech_give_no_words(whisper: FasterWhisper
 
 
 def test_ten_minutes_are_read_to_the_end_with_every_sentence_at_its_time(whisper: FasterWhisper, clips: Clips) -> None:
-    """Two windows of five minutes, some forty half minutes of sound; pauses from a breath to half a minute."""
-    samples, words = joined(*ten_minutes(clips("taught-en")))
+    """Two windows of five minutes, some twenty half minutes of sound; pauses from a breath to half a minute."""
+    samples, words = joined(*ten_minutes([*clips("taught-en"), *clips("austen"), *clips("kennedy")]))
     assert len(samples) > 600 * RATE
     regions = speech_in(samples)
     told: list[float] = []
@@ -120,24 +120,20 @@ def test_ten_minutes_are_read_to_the_end_with_every_sentence_at_its_time(whisper
     assert text(heard.words) == text(words)
     found = fitted(heard.words, regions)
     off = [abs(ours.start - truly.start) for ours, truly in zip(found, words, strict=True)]
-    begins = [error for error, word in zip(off, words, strict=True) if word.text[0].isupper()]
-    assert max(begins) < 2 * NEAR
     assert sorted(off)[int(0.95 * len(off))] < NEAR
+    assert max(off) < 0.5
     assert told == sorted(told)
     assert told[-1] == pytest.approx(sum(region.end - region.start for region in regions))
 
 
 def ten_minutes(known: list[Clip]) -> tuple[list[Clip], list[float]]:
-    """Sentences in ever new order; none comes twice within a half minute."""
+    """The sentences over and over, in one order, so that none comes twice within a half minute."""
     chance = random.Random(1)
     clips: list[Clip] = []
     pauses: list[float] = []
     seconds = 0.0
     while seconds < 600:
-        for clip in chance.sample(known, len(known)):
-            if clip.sentence in [earlier.sentence for earlier in clips[-4:]]:
-                continue
-            clips.append(clip)
-            pauses.append(chance.choice([0.4, 0.6, 0.9, 1.4, 2.5]) if len(clips) % 40 else 30.0)
-            seconds += pauses[-1] + len(clip.samples) / RATE
+        clips.append(known[len(clips) % len(known)])
+        pauses.append(chance.choice([0.4, 0.6, 0.9, 1.4, 2.5]) if len(clips) % 40 else 30.0)
+        seconds += pauses[-1] + len(clips[-1].samples) / RATE
     return clips, pauses
