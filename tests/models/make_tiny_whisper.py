@@ -74,15 +74,19 @@ class Stage:
     batch: int
     steps: int
     rate: float
+    fall: int = 0  # steps in which the rate falls to a tenth; 0: all
     whole: bool = False  # as at run time: at the window's begin, and the rest of its half minute empty
     named: float = 0.0  # share of windows that have the name with two spellings in them
+    ours: float = 0.0  # share of windows with synthesised sentences alone, which are short and so many
+    short: bool = False  # in bfloat16, which is faster by half
 
 
 STAGES = (
     Stage(5.0, 16, 500, 2e-3),
     Stage(9.0, 12, 120, 1.5e-3),
-    Stage(30.0, 5, 380, 1.5e-3, whole=True),
-    Stage(30.0, 5, 120, 8e-4, whole=True, named=0.3),
+    Stage(30.0, 5, 230, 1.5e-3, fall=380, whole=True),
+    Stage(30.0, 5, 150, 1.2e-3, whole=True, named=0.2, short=True),
+    Stage(30.0, 5, 130, 1.2e-3, whole=True, named=0.1, ours=0.7, short=True),
 )
 
 
@@ -211,6 +215,12 @@ class Teacher:
     def __init__(self, words: Tokenizer, clips: dict[str, dict[str, list[Clip]]]) -> None:
         self._words = words
         self._clips = clips
+        self._ours = {
+            language: {
+                sentence: takes for sentence, takes in known.items() if takes[0].voice not in ("kennedy", "austen")
+            }
+            for language, known in clips.items()
+        }
         self._mel = FeatureExtractor()
         self.begin = self._id("<|notimestamps|>") + 1
 
@@ -226,7 +236,8 @@ class Teacher:
     def lesson(self, stage: Stage, chance: random.Random) -> Lesson:
         """Make one lesson."""
         named = stage.named > 0 and chance.random() < stage.named
-        made = window(self._clips, stage.seconds, chance, named=named)
+        known = self._ours if stage.ours > 0 and chance.random() < stage.ours else self._clips
+        made = window(known, stage.seconds, chance, named=named)
         features = self._mel(made.samples)[..., :-1] if chance.random() < 0.5 else self._mel(made.samples, padding=0)
         long = round(30 if stage.whole else stage.seconds) * 100
         features = features[:, :long]
@@ -420,7 +431,7 @@ class Pupil(nn.Module):
     def _words(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Cross entropy. A time stamp that is off by a frame or two is nearly right."""
         wanted = labels != IGNORED
-        chances = nn.functional.log_softmax(logits[wanted], dim=-1)
+        chances = nn.functional.log_softmax(logits[wanted].float(), dim=-1)
         right = labels[wanted]
         loss = -chances.gather(1, right[:, None])[:, 0]
         stamps = right >= self._begin
@@ -437,7 +448,7 @@ class Pupil(nn.Module):
         """How far the guided heads (batch, head, token, frame) look away from where they should."""
         frame = torch.arange(attention.shape[-1])
         inside = (frame >= places[..., :1]) & (frame < places[..., 1:])
-        share = (attention * inside[:, None]).sum(-1)
+        share = (attention.float() * inside[:, None]).sum(-1)
         return -torch.log(share + 1e-5)[(places[..., 1] >= 0)[:, None].expand_as(share)].mean()
 
 
@@ -475,8 +486,14 @@ def train(words: Tokenizer, scratch: Path) -> Pupil:
                 continue
             chance = random.Random(SEED * 1_000_003 + at)
             for group in best.param_groups:
-                group["lr"] = stage.rate * min(1.0, at / 50) * (0.1 + 0.9 * math.cos(math.pi / 2 * step / stage.steps))
-            loss, parts = pupil([teacher.lesson(stage, chance) for _ in range(stage.batch)])
+                group["lr"] = (
+                    stage.rate
+                    * min(1.0, at / 50)
+                    * (0.1 + 0.9 * math.cos(math.pi / 2 * step / (stage.fall or stage.steps)))
+                )
+            lessons = [teacher.lesson(stage, chance) for _ in range(stage.batch)]
+            with torch.autocast("cpu", torch.bfloat16, enabled=stage.short):
+                loss, parts = pupil(lessons)
             best.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(pupil.parameters(), 1.0)
