@@ -78,6 +78,7 @@ class Stage:
     whole: bool = False  # as at run time: at the window's begin, and the rest of its half minute empty
     named: float = 0.0  # share of windows that have the name with two spellings in them
     ours: float = 0.0  # share of windows with synthesised sentences alone, which are short and so many
+    snug: float = 0.0  # share of windows that end with their last sentence, as voice activity detection cuts them
     short: bool = False  # in bfloat16, which is faster by half
 
 
@@ -87,6 +88,7 @@ STAGES = (
     Stage(30.0, 5, 230, 1.5e-3, fall=380, whole=True),
     Stage(30.0, 5, 150, 1.2e-3, whole=True, named=0.2, short=True),
     Stage(30.0, 5, 130, 1.2e-3, whole=True, named=0.1, ours=0.7, short=True),
+    Stage(30.0, 5, 100, 1.0e-3, whole=True, named=0.15, ours=0.5, snug=0.6, short=True),
 )
 
 
@@ -186,6 +188,13 @@ def _speak(made: Window, known: dict[str, list[Clip]], chance: random.Random, *,
         at = end / RATE + (chance.uniform(0.15, 0.6) if tight else chance.uniform(0.15, 1.8))
 
 
+def _cut(made: Window, after: float) -> None:
+    """End a window some seconds after its last whole sentence."""
+    made.said = [said for said in made.said if said.whole]
+    if made.said:
+        made.samples = made.samples[: round((made.said[-1].words[-1].end + after) * RATE)]
+
+
 def _moved(words: list[Spoken], by: float) -> list[Spoken]:
     return [Spoken(word.text, word.start + by, word.end + by) for word in words]
 
@@ -238,6 +247,8 @@ class Teacher:
         named = stage.named > 0 and chance.random() < stage.named
         known = self._ours if stage.ours > 0 and chance.random() < stage.ours else self._clips
         made = window(known, stage.seconds, chance, named=named)
+        if stage.snug > 0 and chance.random() < stage.snug:
+            _cut(made, chance.uniform(0.1, 0.4))
         features = self._mel(made.samples)[..., :-1] if chance.random() < 0.5 else self._mel(made.samples, padding=0)
         long = round(30 if stage.whole else stage.seconds) * 100
         features = features[:, :long]

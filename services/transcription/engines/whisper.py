@@ -33,6 +33,7 @@ JOIN = 2.0  # seconds: pauses below this stay inside a window, where they help t
 CHUNK = 29.0  # seconds: what is decoded side by side has to fit into the model's half minute
 BATCH = 8  # chunks decoded side by side on a GPU
 SAMPLES = 3  # half minutes of speech that are listened to for the language, until one is certain enough
+SILENT, DOUBTFUL = 0.6, -1.0  # probability that nobody speaks, and mean log probability of the tokens: OpenAI's bounds
 CERTAIN = 0.5  # probability of a language from which no further half minute is asked
 
 Task = Literal["transcribe", "translate"]
@@ -141,7 +142,7 @@ class FasterWhisper:
                 without_timestamps=task == "transcribe",
                 **options,
             )
-        yield from segments
+        yield from (segment for segment in segments if not _silent(segment))
 
     def _detected(self, sound: Sound, regions: Sequence[Region]) -> tuple[str, float]:
         """The language, and how probable it is."""
@@ -162,6 +163,11 @@ class FasterWhisper:
 def _hints(ask: Ask) -> str:
     """What stands in front: the model reads it as what was said before, and cuts it at its end where it is too long."""
     return " ".join(part for part in (", ".join(ask.hotwords), ask.prompt.strip()) if part)
+
+
+def _silent(segment: Segment) -> bool:
+    """Whether the model takes it for silence and doubts its words. Batches don't leave such out by themselves."""
+    return bool(segment.no_speech_prob > SILENT and segment.avg_logprob < DOUBTFUL)
 
 
 def _floats(sound: Sound, span: Region) -> np.ndarray:
