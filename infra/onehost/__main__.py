@@ -59,7 +59,9 @@ def parser() -> argparse.ArgumentParser:
         "what", choices=["start", "pipeline", "bus", "recovery", "gateway", "signin", "speakers", "words"]
     )
     bench.add_argument("--no-setup", action="store_true", help="start: leave out the set-up of a fresh clone")
-    bench.add_argument("--audio", type=Path, metavar="DIR", help="speakers, words: recordings with RTTM files or TextGrids")
+    bench.add_argument(
+        "--audio", type=Path, metavar="DIR", help="speakers, words: recordings with RTTM files or TextGrids"
+    )
     return top
 
 

@@ -30,8 +30,9 @@ def listen(request: dict[str, Any], tell: child.Tell) -> dict[str, Any]:
 
     Takes ``source``, ``container``, ``longest`` (seconds), ``scratch`` (a folder), ``engine``, ``language`` and
     ``speakers``. Tells ``{"looked": seconds}`` while decoding, then ``{"done", "total"}`` in seconds of speech. Gives
-    ``duration``, ``missing`` (seconds at the end that a torn file promises and lacks), and ``language``, ``segments``,
-    ``speakers`` and ``loudness`` in the words of the transcript contract.
+    ``duration``, ``missing`` (seconds at the end that a torn file promises and lacks), ``language``, ``segments``,
+    ``speakers`` and ``loudness`` in the words of the transcript contract, and ``language_confidence``, ``translation`` and
+    the ``reason`` why the engine runs as it does.
     """
     with closing(_engine(request["engine"])) as engine:
         return _heard(request, engine, tell)
@@ -73,6 +74,9 @@ def _heard(request: dict[str, Any], engine: Engine, tell: child.Tell) -> dict[st
         "duration": round(decoded.seconds, 3),
         "missing": round(decoded.promised - decoded.seconds, 3) if decoded.promised and decoded.cut_short else 0.0,
         "language": heard.language,
+        "language_confidence": round(heard.language_confidence, 3),
+        "translation": [passage._asdict() for passage in heard.translation],
+        "reason": engine.reason,
         "segments": [_segment(sentence, labels) for sentence in found],
         "speakers": [_speaker(label, speaker, turns) for speaker, label in labels.items()],
         "loudness": {"hop": hop, "levels": levels},
@@ -86,6 +90,10 @@ def _engine(wanted: dict[str, Any]) -> Engine:
         return FasterWhisper(
             wanted["model"], Path(wanted["folder"]), device=wanted["device"], compute=wanted["compute"]
         )
+    if wanted["name"] == "hosted":
+        from services.transcription.engines.hosted import Hosted
+
+        return Hosted(wanted["url"], wanted["model"], wanted["key"])
     from services.transcription.engines.sphinx import PocketSphinx
 
     return PocketSphinx(wanted["workers"] or None)

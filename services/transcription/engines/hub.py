@@ -1,7 +1,7 @@
 """Speech models: found in the usual caches, or fetched once from the model hub.
 
 Whether the hub answers is asked in a child, because name resolution can't be timed out from within. A hub that doesn't
-answer is remembered in a file, so that not every recording waits for it.
+answer, or sends what it did not mean to, is remembered in a file, so that not every recording waits for it.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from libs import process
 from libs.telemetry import log
 
-__all__ = ["Hub", "find", "repository"]
+__all__ = ["Hub", "find", "is_name", "repository"]
 
 MODEL_FILE = "model.bin"  # of a CTranslate2 folder
 MEMO = "hub.json"
@@ -45,10 +46,18 @@ def repository(model: str) -> str:
     return model if "/" in model else ELSEWHERE.get(model, f"Systran/faster-whisper-{model}")
 
 
-def find(model: str, models: Path) -> Path | None:
-    """The CTranslate2 folder of a model on this machine: the one named, ours, or the hub's own cache."""
-    places = [Path(model).expanduser()] if "/" in model or model.startswith("~") else []
-    if NAME.fullmatch(model):
+def is_name(model: str) -> bool:
+    """Tell whether it may be a model's name on the hub, and not only a folder's."""
+    return NAME.fullmatch(model) is not None
+
+
+def find(model: str, models: Path, *, folders: bool = True) -> Path | None:
+    """The CTranslate2 folder of a model on this machine: the one named, ours, or the hub's own cache.
+
+    Without ``folders`` only names of models are looked up, and no path leads anywhere else.
+    """
+    places = [Path(model).expanduser()] if folders and ("/" in model or model.startswith("~")) else []
+    if is_name(model):
         places += [
             _kept(model, models),
             *sorted(_cache().glob(f"models--{repository(model).replace('/', '--')}/snapshots/*")),
@@ -65,6 +74,14 @@ def _cache() -> Path:
     return Path(os.environ.get("HF_HUB_CACHE") or home / "hub")
 
 
+class _Memo(NamedTuple):
+    """What was learnt about the hub."""
+
+    silent_since: datetime | None = None
+    asked_at: datetime | None = None
+    problem: str = ""
+
+
 class Hub:
     """The model hub as seen from this machine."""
 
@@ -76,7 +93,11 @@ class Hub:
 
     def silent_since(self) -> datetime | None:
         """Since when the hub has not answered, as last noticed; None if it did, or was never asked."""
-        return self._memo()[0]
+        return self._memo().silent_since
+
+    def problem(self) -> str:
+        """What was wrong with the model that it sent last; empty: nothing."""
+        return self._memo().problem
 
     def off(self) -> bool:
         """Tell whether models are never to be fetched."""
@@ -86,8 +107,9 @@ class Hub:
         """Tell whether the hub may be asked now: it is not switched off, and did not fail to answer just before."""
         if self.off():
             return False
-        since, asked = self._memo()
-        return since is None or asked is None or (datetime.now(UTC) - asked).total_seconds() >= self._retry
+        memo = self._memo()
+        well = memo.silent_since is None and not memo.problem
+        return well or memo.asked_at is None or (datetime.now(UTC) - memo.asked_at).total_seconds() >= self._retry
 
     def answers(self, model: str) -> bool:
         """Ask the hub for a model; decided within ``patience`` seconds, and remembered."""
@@ -104,15 +126,16 @@ class Hub:
             )
         except process.ChildError as error:
             log.warning("the model hub does not answer", extra={"hub": self._url, "reason": str(error)})
-            self._remember(self.silent_since() or datetime.now(UTC))
+            self._remember(_Memo(self.silent_since() or datetime.now(UTC)))
             return False
-        self._remember(None)
+        self._remember(_Memo())
         return True
 
     def fetch(self, model: str, tell: Callable[[float, float], None], cancelled: Callable[[], bool]) -> Path | None:
         """Fetch a model into our folder; None where that fails. ``tell`` gets the bytes done and their total.
 
-        An interrupted fetch goes on where it stopped.
+        An interrupted fetch goes on where it stopped. Of several that fetch the same at once, one does and the others
+        wait for it. A file that is not what the hub says it is gets refused: ``problem`` then tells so.
         """
         target = _kept(model, self._models)
         request = {"repository": repository(model), "target": str(target), "endpoint": self._url}
@@ -130,26 +153,34 @@ class Hub:
             )
         except process.ChildCancelled:
             raise
+        except process.ChildRefused as refusal:
+            log.error("a speech model was refused", extra={"model": model, "reason": refusal.detail})
+            self._remember(_Memo(problem=refusal.detail))
+            return None
         except process.ChildError as error:
             log.warning("a speech model could not be fetched", extra={"model": model, "reason": str(error)})
-            self._remember(self.silent_since() or datetime.now(UTC))
+            self._remember(_Memo(self.silent_since() or datetime.now(UTC)))
             return None
         return target
 
-    def _memo(self) -> tuple[datetime | None, datetime | None]:
-        """Silent since, and last asked."""
+    def _memo(self) -> _Memo:
         try:
             memo = json.loads((self._models / MEMO).read_text())
             since = memo["silent_since"]
-            return (datetime.fromisoformat(since) if since else None), datetime.fromisoformat(memo["asked_at"])
-        except (OSError, ValueError, KeyError, TypeError):
-            return None, None  # never asked, or a torn note: ask again
+            return _Memo(
+                datetime.fromisoformat(since) if since else None,
+                datetime.fromisoformat(memo["asked_at"]),
+                str(memo.get("problem", "")),
+            )
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return _Memo()  # never asked, or a torn note: ask again
 
-    def _remember(self, silent_since: datetime | None) -> None:
+    def _remember(self, noted: _Memo) -> None:
         self._models.mkdir(parents=True, exist_ok=True)
         memo = {
-            "silent_since": silent_since.isoformat() if silent_since else None,
+            "silent_since": noted.silent_since.isoformat() if noted.silent_since else None,
             "asked_at": datetime.now(UTC).isoformat(),
+            "problem": noted.problem,
         }
         aside = self._models / f"{MEMO}.{os.getpid()}"
         aside.write_text(json.dumps(memo))

@@ -68,9 +68,10 @@ def listen(
                 "speakers": None,
             },
             deadline=START + SLOWEST * original.duration,
-            stall=STALL if choice.folder is None else WHISPER_STALL,
+            stall=STALL if choice.engine == "pocketsphinx" else WHISPER_STALL,
             memory=settings.speech_memory,
             file_size=int(longest * SAMPLE_BYTES) + 1024 * 1024,
+            network=choice.network,
             nice=5,  # people who click come before recordings that wait
             cancelled=cancelled,
             env={"TMPDIR": str(scratch), "OMP_WAIT_POLICY": "PASSIVE"},
@@ -87,8 +88,11 @@ def listen(
 
 
 def _engine(choice: Choice, settings: TranscriptionSettings) -> dict[str, Any]:
-    if choice.folder is None:
+    if choice.engine == "pocketsphinx":
         return {"name": choice.engine, "workers": settings.speech_workers}
+    if choice.engine == "hosted":
+        key = settings.speech_key.get_secret_value()
+        return {"name": choice.engine, "model": choice.model, "url": settings.speech_url, "key": key}
     return {
         "name": choice.engine,
         "model": choice.model,

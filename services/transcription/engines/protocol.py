@@ -12,7 +12,21 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["RATE", "Diarizer", "Engine", "Heard", "Quality", "Region", "Sound", "Tell", "Turn", "Word"]
+__all__ = [
+    "NOTHING_MORE",
+    "RATE",
+    "Ask",
+    "Diarizer",
+    "Engine",
+    "Heard",
+    "Passage",
+    "Quality",
+    "Region",
+    "Sound",
+    "Tell",
+    "Turn",
+    "Word",
+]
 
 RATE = 16_000  # Hz: what every speech model here was trained on
 
@@ -51,21 +65,48 @@ class Word(NamedTuple):
     speaker: int | None = None
 
 
+class Passage(NamedTuple):
+    """Some words of a translation. ``text`` has no surrounding space."""
+
+    start: float
+    end: float
+    text: str
+
+
+class Ask(NamedTuple):
+    """What is wanted of an engine besides the words. An engine that can't do one of these leaves it undone."""
+
+    prompt: str = ""  # text in the style of the recording, as if it had been said before
+    hotwords: tuple[str, ...] = ()  # names and terms that occur, as they are to be spelt
+    translate: bool = False  # into English, beside the words
+
+
+NOTHING_MORE = Ask()
+
+
 class Heard(NamedTuple):
     """What an engine made of a recording: words in order, inside the regions, none overlapping the next."""
 
     words: list[Word]
     language: str  # BCP 47
+    language_confidence: float = 1.0  # 0 to 1; 1 where the language was given, or is the only one that the engine knows
+    translation: tuple[Passage, ...] = ()  # in order; none where it was not asked for, or English is spoken
 
 
 class Engine(Protocol):
-    """Speech to text."""
+    """Speech to text.
+
+    ``reason`` tells people how it runs here, and why so: on which hardware, in which numbers, or on whose machine.
+    """
 
     name: str
     model: str
     quality: Quality
+    reason: str
 
-    def transcribe(self, sound: Sound, regions: Sequence[Region], language: str, tell: Tell) -> Heard:
+    def transcribe(
+        self, sound: Sound, regions: Sequence[Region], language: str, tell: Tell, ask: Ask = NOTHING_MORE
+    ) -> Heard:
         """Hear the words in the regions. ``language`` may be empty: detect it, or use the only one known."""
         ...
 

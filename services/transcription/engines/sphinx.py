@@ -12,7 +12,17 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 
 from services.transcription.engines import sphinx_worker
-from services.transcription.engines.protocol import RATE, Heard, Quality, Region, Sound, Tell, Word
+from services.transcription.engines.protocol import (
+    NOTHING_MORE,
+    RATE,
+    Ask,
+    Heard,
+    Quality,
+    Region,
+    Sound,
+    Tell,
+    Word,
+)
 from services.transcription.engines.utterances import utterances
 
 __all__ = ["PocketSphinx"]
@@ -33,6 +43,7 @@ class PocketSphinx:
     def __init__(self, workers: int | None = None) -> None:
         """Start the processes at once, so that they load their models while the sound is still being decoded."""
         self._workers = workers or min(os.cpu_count() or 1, MOST_WORKERS)
+        self.reason = f"It runs on the processor, in {self._workers} processes."
         spawn = multiprocessing.get_context("spawn")  # forking a process with native threads in it can deadlock
         self._pool = ProcessPoolExecutor(self._workers, mp_context=spawn, initializer=sphinx_worker.start)
         for _ in range(self._workers):
@@ -42,9 +53,11 @@ class PocketSphinx:
         """End the processes."""
         self._pool.shutdown(cancel_futures=True)
 
-    def transcribe(self, sound: Sound, regions: Sequence[Region], language: str, tell: Tell) -> Heard:
-        """Hear the words in the regions. ``language`` is not looked at: the model knows English only."""
-        del language
+    def transcribe(
+        self, sound: Sound, regions: Sequence[Region], language: str, tell: Tell, ask: Ask = NOTHING_MORE
+    ) -> Heard:
+        """Hear the words in the regions. The model knows English only, takes no hints and need not translate."""
+        del language, ask
         cuts = utterances(sound, regions, JOIN, LONGEST)
         heard = dict(self._decoded(sound, cuts, tell))
         return Heard([word for cut in cuts for word in heard[cut]], "en")

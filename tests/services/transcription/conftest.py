@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 import av
 import numpy as np
@@ -12,13 +14,17 @@ import pytest
 from praatio import textgrid
 
 from services.transcription.engines import sound, voice
+from services.transcription.engines.hosted import Hosted
 from services.transcription.engines.protocol import RATE, Engine, Region, Sound, Word
 from services.transcription.engines.sphinx import PocketSphinx
 from services.transcription.engines.whisper import FasterWhisper
-from tests.services.transcription import tiny_whisper
+from tests.services.transcription.speech_service import SpeechService
 
-WORDS = Path(__file__).resolve().parents[2] / "data" / "words"
-SPEECH = Path(__file__).resolve().parents[2] / "data" / "speech"
+TESTS = Path(__file__).resolve().parents[2]
+SPEECH = TESTS / "data" / "speech"
+WORDS = TESTS / "data" / "words"
+SPOKEN = TESTS / "data" / "spoken"
+TINY_WHISPER = TESTS / "models" / "tiny-whisper"
 
 
 @pytest.fixture(scope="session")
@@ -45,6 +51,14 @@ def austen(decoded: Callable[[str], Sound]) -> Sound:
     return decoded("austen")
 
 
+class Clip(NamedTuple):
+    """A spoken sentence, without silence around. Its words' times count from its begin."""
+
+    sentence: str
+    samples: Sound
+    words: list[Word]
+
+
 @pytest.fixture(scope="session")
 def words_of() -> Callable[[str], tuple[Sound, list[Word]]]:
     """Sound and words, with their true times, of one of the bundled recordings that have a TextGrid."""
@@ -61,17 +75,63 @@ def words_of() -> Callable[[str], tuple[Sound, list[Word]]]:
 
 
 @pytest.fixture(scope="session")
-def whisper_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A CTranslate2 folder with a very small Whisper."""
-    return tiny_whisper.make(tmp_path_factory.mktemp("whisper"))
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], list[Clip]]:
+    """The sentences of a recording: ``taught-en``, ``unheard-de`` … are synthesised, ``austen`` and ``kennedy`` are real."""
+    told = json.loads((SPOKEN / "words.json").read_text())
+
+    def read(name: str) -> list[Clip]:
+        target = tmp_path_factory.mktemp("sound") / "samples"
+        folder = SPOKEN if "-" in name else SPEECH
+        sound.decode(folder / f"{name}.flac", "flac", target, 60.0, lambda _: None)
+        samples = np.array(sound.opened(target))
+        found = []
+        for entry in told[name]:
+            begin, end = entry["words"][0][1], entry["words"][-1][2]
+            words = [Word(text, start - begin, stop - begin, 1.0) for text, start, stop in entry["words"]]
+            found.append(Clip(entry["sentence"], samples[round(begin * RATE) : round(end * RATE)], words))
+        return found
+
+    return read
 
 
-@pytest.fixture(scope="session", params=["pocketsphinx", "faster-whisper"])
+def joined(clips: Sequence[Clip], pauses: Sequence[float]) -> tuple[Sound, list[Word]]:
+    """Clips one after the other, each after its pause (seconds), and one second of silence; and when each word is said."""
+    pieces: list[np.ndarray] = []
+    words: list[Word] = []
+    at = 0
+    for clip, pause in zip(clips, pauses, strict=True):
+        silence = np.zeros(round(pause * RATE), np.int16)
+        at += len(silence)
+        words += [word._replace(start=word.start + at / RATE, end=word.end + at / RATE) for word in clip.words]
+        pieces += [silence, clip.samples]
+        at += len(clip.samples)
+    return np.concatenate([*pieces, np.zeros(RATE, np.int16)]), words
+
+
+@pytest.fixture(scope="session")
+def whisper_folder() -> Path:
+    """A CTranslate2 folder with a very small Whisper, which reads the bundled sentences."""
+    return TINY_WHISPER
+
+
+@pytest.fixture(scope="session")
+def speech_service(whisper_folder: Path) -> Iterator[SpeechService]:
+    """A speech service on a free port, which hears by the very small Whisper."""
+    with SpeechService.running(whisper_folder) as service:
+        yield service
+
+
+@pytest.fixture(scope="session", params=["pocketsphinx", "faster-whisper", "faster-whisper, batched", "hosted"])
 def engine(request: pytest.FixtureRequest, whisper_folder: Path) -> Iterator[Engine]:
     """Each engine in turn."""
-    made: Engine = (
-        PocketSphinx(2) if request.param == "pocketsphinx" else FasterWhisper("tiny", whisper_folder, device="cpu")
-    )
+    made: Engine
+    if request.param == "pocketsphinx":
+        made = PocketSphinx(2)
+    elif request.param == "hosted":
+        service: SpeechService = request.getfixturevalue("speech_service")
+        made = Hosted(service.url, "tiny", service.key)
+    else:
+        made = FasterWhisper("tiny", whisper_folder, device="cpu", batch=4 if "batched" in request.param else 1)
     yield made
     made.close()
 

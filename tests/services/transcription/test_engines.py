@@ -12,11 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from services.transcription.engines.protocol import Engine, Region, Sound
+from services.transcription.engines.protocol import Ask, Engine, Region, Sound
 from services.transcription.engines.sphinx import PocketSphinx
 from services.transcription.engines.utterances import utterances
-from services.transcription.engines.whisper import FasterWhisper
-from tests.services.transcription import tiny_whisper
 from tests.services.transcription.conftest import speech_in
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -27,7 +25,7 @@ def test_an_engine_hears_words_in_order_near_the_speech(engine: Engine, kennedy:
     told: list[float] = []
     heard = engine.transcribe(kennedy, regions, "en", told.append)
     assert heard.words
-    assert heard.language == "en"
+    assert (heard.language, heard.language_confidence, heard.translation) == ("en", 1.0, ())
     assert all(word.text and word.text == word.text.strip() for word in heard.words)
     assert all(0 <= word.confidence <= 1 and word.start <= word.end for word in heard.words)
     assert all(word.start <= following.start for word, following in pairwise(heard.words))
@@ -47,6 +45,31 @@ def test_an_engine_given_no_speech_hears_nothing(engine: Engine, kennedy: Sound)
     assert engine.transcribe(kennedy, [], "en", lambda _: None).words == []
 
 
+def test_an_engine_finds_the_language_by_itself_and_tells_how_sure_it_is(engine: Engine, austen: Sound) -> None:
+    heard = engine.transcribe(austen, speech_in(austen), "", lambda _: None)
+    assert heard.language == "en"
+    assert 0.5 < heard.language_confidence <= 1
+
+
+def test_an_engine_takes_every_wish_and_leaves_undone_what_it_cannot_do(engine: Engine, kennedy: Sound) -> None:
+    regions = speech_in(kennedy)
+    told: list[float] = []
+    wishes = Ask(prompt="A speech from a long time ago.", hotwords=("Kathryn",), translate=True)
+    heard = engine.transcribe(kennedy, regions, "en", told.append, wishes)
+    assert len(heard.words) > 10
+    assert heard.translation == ()  # it is English already
+    assert told == sorted(told)
+    assert told[-1] == pytest.approx(sum(region.end - region.start for region in regions))
+
+
+def test_an_engine_says_how_it_runs_here(engine: Engine) -> None:
+    assert engine.name in {"pocketsphinx", "faster-whisper", "hosted"}
+    assert engine.model
+    assert engine.quality == ("draft" if engine.name == "pocketsphinx" else "standard")
+    assert engine.reason.startswith("It ")
+    assert engine.reason.endswith(".")
+
+
 def test_the_same_sound_gives_the_same_words(engine: Engine, kennedy: Sound) -> None:
     regions = speech_in(kennedy)
     first, second = (engine.transcribe(kennedy, regions, "en", lambda _: None) for _ in range(2))
@@ -60,16 +83,6 @@ def test_pocketsphinx_hears_what_kennedy_said(kennedy: Sound) -> None:
     assert engine.quality == "draft"
     assert {"my", "fellow", "can", "do", "for", "you", "what"} <= set(heard)
     assert not any(mark in word for word in heard for mark in "<>[](+")
-
-
-def test_faster_whisper_reads_what_the_model_says_and_detects_the_language(
-    whisper_folder: Path, kennedy: Sound
-) -> None:
-    engine = FasterWhisper("tiny", whisper_folder, device="cpu")
-    heard = engine.transcribe(kennedy, speech_in(kennedy), "", lambda _: None)
-    engine.close()
-    assert heard.language == "en"
-    assert [word.text for word in heard.words][:3] == list(tiny_whisper.WORDS)
 
 
 def test_utterances_cover_the_regions_and_are_short_enough(kennedy: Sound) -> None:

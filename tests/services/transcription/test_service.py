@@ -23,8 +23,8 @@ from libs.database import new_id
 from services.transcription import operations
 from services.transcription.engines.protocol import RATE
 from tests.factories.services import UnderTest
-from tests.services.transcription import tiny_whisper
 from tests.services.transcription.conftest import SPEECH, noise, tone, write
+from tests.services.transcription.speech_service import SpeechService
 
 OWNER, STRANGER = new_id(), new_id()
 
@@ -258,8 +258,41 @@ def test_a_whisper_folder_makes_it_standard_quality(
     assert isinstance(ready, events.TranscriptReady)
     assert (ready.transcript_engine, ready.quality) == ("faster-whisper", "standard")
     words = Transcript.model_validate(read(service, media_id).json()).words()
-    assert [word.text for word in words][:3] == list(tiny_whisper.WORDS)
+    assert [word.text for word in words][:5] == ["And", "so,", "my", "fellow", "Americans,"]
     assert service.call("GET", "/internal/system").json()["quality"] == "standard"
+
+
+def test_a_speech_service_hears_where_one_is_named(
+    start: Callable[..., UnderTest], speech_service: SpeechService, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
+    service = start(
+        "transcription",
+        CLIPSTEAD_SPEECH_URL=speech_service.url,
+        CLIPSTEAD_SPEECH_KEY=speech_service.key,
+        CLIPSTEAD_SPEECH_MODEL="tiny",
+    )
+    media_id = receive(service, SPEECH / "kennedy.flac")
+    service.do_jobs()
+    [ready] = service.told(events.TranscriptReady)
+    assert isinstance(ready, events.TranscriptReady)
+    assert (ready.transcript_engine, ready.model, ready.quality) == ("hosted", "tiny", "standard")
+    words = Transcript.model_validate(read(service, media_id).json()).words()
+    assert [word.text for word in words][:5] == ["And", "so,", "my", "fellow", "Americans,"]
+
+
+def test_a_speech_service_that_does_not_want_us_ends_the_job_and_says_so(
+    start: Callable[..., UnderTest], speech_service: SpeechService, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
+    service = start("transcription", CLIPSTEAD_SPEECH_URL=speech_service.url, CLIPSTEAD_SPEECH_KEY="sk-wrong")
+    receive(service, SPEECH / "kennedy.flac")
+    service.do_jobs()
+    [failed] = service.told(events.TranscriptFailed)
+    assert isinstance(failed, events.TranscriptFailed)
+    assert failed.code == "engine_failed"
+    assert "speech_key" in failed.detail
+    assert "sk-wrong" not in failed.detail
 
 
 def test_the_system_page_says_which_engine_and_why(transcription: UnderTest) -> None:
