@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
@@ -22,11 +23,19 @@ class Word(Contract):
 class Segment(Contract):
     """A sentence, or as much of one as was heard between two pauses, by one speaker."""
 
+    id: UUID | None = None  # what edits name it by; an imported one has none
     text: str
     start: float
     end: float
     speaker: str | None = None
     words: tuple[Word, ...] = ()
+
+
+class Suggestion(Contract):
+    """A name that somebody seems to have, and the words that say so ("I'm Ana")."""
+
+    name: str
+    quote: str
 
 
 class Speaker(Contract):
@@ -35,6 +44,7 @@ class Speaker(Contract):
     label: str
     name: str
     seconds: float = 0.0  # speech time
+    suggestion: Suggestion | None = None
 
 
 class Loudness(Contract):
@@ -48,10 +58,16 @@ class Transcript(Contract):
     """Reply of transcription's ``GET /internal/transcripts/{media_id}`` and, less ``loudness``, of its public twin."""
 
     media_id: UUID
-    engine: str  # "faster-whisper" or "pocketsphinx"
+    engine: str  # "faster-whisper", "hosted" or "pocketsphinx"
     model: str  # "small", "en-us", …
     quality: Literal["standard", "draft"]
     language: str  # BCP 47, "en"
+    language_confidence: float | None = None  # 0 to 1; None where nobody was asked
+    reason: str = ""  # why the engine ran as it did
+    version: int = 1
+    tag: str = ""  # what If-Match takes, without quotes
+    edited_at: datetime | None = None  # by people
+    reviewed_at: datetime | None = None  # somebody says that it is right
     duration: float
     segments: tuple[Segment, ...]
     speakers: tuple[Speaker, ...]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from libs import bus
 from libs.contracts import events
-from services.transcription import operations
+from services.transcription.operations import transcribing
 
 actors = bus.Actors("transcription")
 
-actors.on(events.MediaReceived)(operations.media_received)
-actors.on(events.MediaDeleted)(operations.forget)
+actors.on(events.MediaReceived)(transcribing.media_received)
+actors.on(events.MediaDeleted)(transcribing.forget)
 # Four attempts span a quarter of a minute of backoff: ingest may be restarting.
-actors.work(operations.TRANSCRIBE, failed=operations.transcribe_failed, retried=operations.taken_up, attempts=4)(
-    operations.transcribe
+actors.work(transcribing.TRANSCRIBE, failed=transcribing.transcribe_failed, retried=transcribing.taken_up, attempts=4)(
+    transcribing.transcribe
 )

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Response
+from fastapi import APIRouter, Depends, Header, Query, Response
+from pydantic import BaseModel, Field
 
 from libs.contracts.transcripts import Transcript
 from libs.web import Caller, Internal
-from libs.web.describing import bare, carries
-from services.transcription import operations
-from services.transcription.formats import EXPORTS, Export
+from libs.web.describing import bare, carries, refuses
+from libs.web.problems import Conflict, PreconditionFailed, PreconditionRequired, Unusable
+from services.transcription.formats import EXPORTS, Export, Options
+from services.transcription.operations import editing, reading
 
 router = APIRouter()
 
 IfNoneMatch = Annotated[str | None, Header()]
+Censor = Annotated[bool, Query(description="Star out swear words.")]
+Fillers = Annotated[bool, Query(description="Keep “um” and false starts.")]
 UNCHANGED = bare(304, "It is the one that you have.")
 
 
@@ -27,9 +32,8 @@ UNCHANGED = bare(304, "It is the one that you have.")
 )
 def transcript(media_id: UUID, caller: Caller, if_none_match: IfNoneMatch = None) -> Response:
     """Show what was said in a recording of one's own: segments with words, and speakers."""
-    version, found = operations.transcript(media_id, caller.require("read"))
-    body = found.model_dump_json(exclude={"loudness"})
-    return _answer(body, "application/json", version, if_none_match)
+    tag, found = reading.transcript(media_id, caller.require("read"))
+    return _answer(_json(found), "application/json", tag, if_none_match)
 
 
 def _offer(export: Export) -> None:
@@ -41,9 +45,16 @@ def _offer(export: Export) -> None:
         response_class=Response,
         responses=carries(export.media_type) | UNCHANGED,
     )
-    def written(media_id: UUID, caller: Caller, if_none_match: IfNoneMatch = None) -> Response:
-        version, found = operations.transcript(media_id, caller.require("read"))
-        return _answer(export.written(found), export.media_type, version, if_none_match)
+    def written(
+        media_id: UUID,
+        caller: Caller,
+        censor: Censor = False,
+        fillers: Fillers = True,
+        if_none_match: IfNoneMatch = None,
+    ) -> Response:
+        tag, found = reading.transcript(media_id, caller.require("read"))
+        body = export.written(found, Options(censor=censor, fillers=fillers))
+        return _answer(body, export.media_type, tag, if_none_match)
 
     written.__doc__ = export.written.__doc__
 
@@ -61,12 +72,160 @@ for _export in EXPORTS:
 def transcript_for_services(media_id: UUID) -> Response:
     """Give a recording's transcript, with its loudness, to a service."""
     # Written out by pydantic-core at once: FastAPI would build the whole of it as Python objects a second time.
-    return Response(operations.transcript_for_services(media_id).model_dump_json(), media_type="application/json")
+    return Response(reading.transcript_for_services(media_id).model_dump_json(), media_type="application/json")
 
 
-def _answer(body: str, media_type: str, version: UUID, if_none_match: str | None) -> Response:
-    """A version never changes, so its id is its entity tag."""
-    tag = f'"{version}"'
+class Text(BaseModel):
+    """Other words in a segment. Those that stay keep their times, new ones share the time of what they replace."""
+
+    kind: Literal["text"]
+    segment: UUID
+    text: Annotated[str, Field(min_length=1, max_length=10_000)]
+
+
+class Attribution(BaseModel):
+    """Somebody else says a segment: a label, "new" for a voice that has none yet, or null for nobody in particular."""
+
+    kind: Literal["speaker"]
+    segment: UUID
+    speaker: Annotated[str, Field(max_length=20)] | None
+
+
+class Split(BaseModel):
+    """Two segments of one. ``word`` is the index, from 0, of the first word of the second."""
+
+    kind: Literal["split"]
+    segment: UUID
+    word: Annotated[int, Field(ge=1, le=100_000)]
+
+
+class Merge(BaseModel):
+    """Join the next segment to this one."""
+
+    kind: Literal["merge"]
+    segment: UUID
+
+
+class Replacement(BaseModel):
+    """Find and replace in all segments. An empty ``replace`` takes words out."""
+
+    kind: Literal["replace"]
+    find: Annotated[str, Field(min_length=1, max_length=200)]
+    replace: Annotated[str, Field(max_length=200)]
+    match_case: bool = False
+    whole_words: bool = True
+
+
+class Renaming(BaseModel):
+    """A name for a speaker."""
+
+    kind: Literal["rename"]
+    speaker: Annotated[str, Field(max_length=20)]
+    name: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$")]
+
+
+class Unification(BaseModel):
+    """Two speakers are one: what the first says, the second says."""
+
+    kind: Literal["unite"]
+    speaker: Annotated[str, Field(max_length=20)]
+    into: Annotated[str, Field(max_length=20)]
+
+
+class Review(BaseModel):
+    """Somebody has read it all, and it is right; or not any longer. This is no change that is undone."""
+
+    kind: Literal["review"]
+    reviewed: bool
+
+
+Change = Annotated[
+    Text | Attribution | Split | Merge | Replacement | Renaming | Unification | Review, Field(discriminator="kind")
+]
+
+
+class Made(BaseModel):
+    """A change that was made."""
+
+    number: int
+    kind: str
+    summary: str
+    made_at: datetime
+    undone: bool
+
+
+EDITABLE = refuses(
+    {
+        PreconditionFailed: "look again and repeat the change",
+        PreconditionRequired: "send If-Match",
+        Conflict: "nothing_left, not_found_in_text",
+        Unusable: "a sentence says what can't be done",
+    }
+)
+IfMatch = Annotated[str | None, Header(max_length=100)]
+
+
+@router.post(
+    "/v1/media/{media_id}/transcript/edits",
+    response_model=Transcript,
+    response_model_exclude={"loudness"},
+    responses=EDITABLE,
+)
+def edit(media_id: UUID, change: Change, caller: Caller, if_match: IfMatch = None) -> Response:
+    """Put something right. ``If-Match`` names the version that was looked at (its ETag), or ``*`` for any.
+
+    Answers with the transcript as it is then.
+    """
+    owner, wanted = caller.require("write"), change.model_dump()
+    return _edited(*editing.change(media_id, owner, _tag(if_match), wanted.pop("kind"), **wanted))
+
+
+@router.get("/v1/media/{media_id}/transcript/edits")
+def edits(media_id: UUID, caller: Caller) -> list[Made]:
+    """List what was put right, newest first; of the last 200 changes."""
+    return [Made.model_validate(made) for made in editing.history(media_id, caller.require("read"))]
+
+
+@router.post(
+    "/v1/media/{media_id}/transcript/undo",
+    response_model=Transcript,
+    response_model_exclude={"loudness"},
+    responses=EDITABLE,
+)
+def undo(media_id: UUID, caller: Caller, if_match: IfMatch = None) -> Response:
+    """Take the last change back."""
+    return _edited(*editing.undo(media_id, caller.require("write"), _tag(if_match)))
+
+
+@router.post(
+    "/v1/media/{media_id}/transcript/redo",
+    response_model=Transcript,
+    response_model_exclude={"loudness"},
+    responses=EDITABLE,
+)
+def redo(media_id: UUID, caller: Caller, if_match: IfMatch = None) -> Response:
+    """Make the change again that was taken back last."""
+    return _edited(*editing.redo(media_id, caller.require("write"), _tag(if_match)))
+
+
+def _tag(if_match: str | None) -> str | None:
+    """Read an entity tag, or ``*`` as None."""
+    if if_match is None:
+        raise PreconditionRequired("Say in If-Match which version you looked at (its ETag), or * for any.")
+    named = if_match.strip().removeprefix("W/").strip('"')
+    return None if named == "*" else named
+
+
+def _json(found: Transcript) -> str:
+    return found.model_dump_json(exclude={"loudness"})
+
+
+def _edited(tag: str, found: Transcript) -> Response:
+    return _answer(_json(found), "application/json", tag, None)
+
+
+def _answer(body: str, media_type: str, tag: str, if_none_match: str | None) -> Response:
+    tag = f'"{tag}"'
     headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
     known = {part.strip().removeprefix("W/") for part in (if_none_match or "").split(",")}
     if tag in known or "*" in known:

@@ -7,9 +7,10 @@ from uuid import UUID
 from sqlalchemy import Select, select
 
 from libs import web
-from services.transcription import api, operations
+from services.transcription import api
 from services.transcription.actors import actors
-from services.transcription.models import Recording, Segment, Speaker, Transcript
+from services.transcription.models import Edit, Recording, Segment, Speaker, Transcript
+from services.transcription.operations import reading
 from services.transcription.settings import settings
 
 
@@ -26,10 +27,11 @@ service = web.Service(
     settings=settings,
     routers=[api.router],
     actors=actors,
-    system=operations.system,
+    system=reading.system,
     about={
         "transcripts": (Transcript, lambda user: Transcript.media_id.in_(_recordings(user))),
         "segments": (Segment, lambda user: Segment.transcript_id.in_(_transcripts(user))),
+        "edits": (Edit, lambda user: Edit.transcript_id.in_(_transcripts(user))),
         "speakers": (Speaker, lambda user: Speaker.transcript_id.in_(_transcripts(user))),
     },
 )

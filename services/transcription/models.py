@@ -33,7 +33,7 @@ class Recording(Base):
 
 
 class Transcript(Base):
-    """One version of what was said in a recording. Never changed; a better one gets the next number."""
+    """One version of what was said in a recording. People put it right in place, an engine's better one gets a number."""
 
     __tablename__ = "transcripts"
     __table_args__ = (UniqueConstraint("media_id", "version"),)
@@ -45,6 +45,12 @@ class Transcript(Base):
     model: Mapped[str]
     quality: Mapped[str]  # "standard" or "draft"
     language: Mapped[str]  # BCP 47
+    language_confidence: Mapped[float | None]  # 0 to 1
+    reason: Mapped[str] = mapped_column(default="")  # why the engine ran as it did
+    translation: Mapped[list[dict[str, Any]]] = mapped_column(deferred=True, default=list)  # text, start, end
+    revision: Mapped[int] = mapped_column(default=0)  # how often it was changed since it came
+    edited_at: Mapped[datetime | None]
+    reviewed_at: Mapped[datetime | None]
     duration: Mapped[float]  # seconds
     words: Mapped[int]
     loudness: Mapped[dict[str, Any]] = mapped_column(deferred=True)  # a contract's Loudness
@@ -56,6 +62,11 @@ class Transcript(Base):
         order_by="Speaker.position", cascade="all, delete-orphan", passive_deletes=True, lazy="raise"
     )
 
+    @property
+    def tag(self) -> str:
+        """What changes whenever its content does: the entity tag, without quotes."""
+        return f"{self.id}.{self.revision}"
+
     def public(self, *, loudness: bool = False) -> contracts.Transcript:
         """Show it as it crosses service borders; its segments and speakers have to be loaded."""
         return contracts.Transcript(
@@ -64,6 +75,12 @@ class Transcript(Base):
             model=self.model,
             quality="standard" if self.quality == "standard" else "draft",
             language=self.language,
+            language_confidence=self.language_confidence,
+            reason=self.reason,
+            version=self.version,
+            tag=self.tag,
+            edited_at=self.edited_at,
+            reviewed_at=self.reviewed_at,
             duration=self.duration,
             segments=tuple(segment.public() for segment in self.segments),
             speakers=tuple(speaker.public() for speaker in self.speakers),
@@ -77,16 +94,18 @@ class Segment(Base):
     __tablename__ = "segments"
 
     transcript_id: Mapped[UUID] = mapped_column(ForeignKey("transcripts.id", ondelete="CASCADE"), primary_key=True)
-    position: Mapped[int] = mapped_column(primary_key=True)  # from 0
+    position: Mapped[float] = mapped_column(primary_key=True)  # from 0; what is split off comes halfway to the next
+    id: Mapped[UUID] = mapped_column(default=database.new_id, unique=True)
     start: Mapped[float]
     end: Mapped[float]
     speaker: Mapped[str | None]  # a label
     text: Mapped[str]
-    words: Mapped[list[dict[str, Any]]]  # text, start, end, confidence
+    words: Mapped[list[dict[str, Any]]]  # text, start, end, confidence, and mark where there is one
 
     def public(self) -> contracts.Segment:
         """Show it as it crosses service borders."""
         return contracts.Segment(
+            id=self.id,
             text=self.text,
             start=self.start,
             end=self.end,
@@ -105,7 +124,25 @@ class Speaker(Base):
     position: Mapped[int]  # from 0, by first appearance
     name: Mapped[str]  # "Speaker 1"
     seconds: Mapped[float]  # speech time
+    suggestion: Mapped[dict[str, Any] | None]  # a contract's Suggestion
 
     def public(self) -> contracts.Speaker:
         """Show it as it crosses service borders."""
-        return contracts.Speaker(label=self.label, name=self.name, seconds=self.seconds)
+        suggestion = contracts.Suggestion.model_validate(self.suggestion) if self.suggestion else None
+        return contracts.Speaker(label=self.label, name=self.name, seconds=self.seconds, suggestion=suggestion)
+
+
+class Edit(Base):
+    """A change that somebody made: the rows that it took away and those that it put there, so that it can be undone."""
+
+    __tablename__ = "edits"
+
+    transcript_id: Mapped[UUID] = mapped_column(ForeignKey("transcripts.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)  # from 1
+    kind: Mapped[str]
+    summary: Mapped[str]  # for people
+    by: Mapped[UUID]
+    made_at: Mapped[datetime] = mapped_column(server_default=database.now())
+    undone: Mapped[bool] = mapped_column(default=False)
+    before: Mapped[dict[str, Any]]  # {"segments": […], "speakers": […]}
+    after: Mapped[dict[str, Any]]

@@ -8,7 +8,8 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, selectinload, undefer
 
-from services.transcription.models import Recording, Transcript
+from libs.web import problems
+from services.transcription.models import Edit, Recording, Segment, Transcript
 
 
 def locked(session: Session, media_id: UUID) -> Recording:
@@ -26,22 +27,80 @@ def live(session: Session, media_id: UUID) -> Recording | None:
 
 
 def transcript(
-    session: Session, media_id: UUID, owner_id: UUID | None = None, *, loudness: bool = False
+    session: Session, media_id: UUID, owner_id: UUID | None = None, *, loudness: bool = False, whole: bool = True
 ) -> Transcript | None:
-    """A recording's newest transcript, whole; None where there is none, or it is somebody else's."""
+    """A recording's newest transcript, whole or without what is said; None where there is none, or it is somebody else's."""
     wanted = (
         select(Transcript)
         .join(Recording, Recording.media_id == Transcript.media_id)
         .where(Transcript.media_id == media_id, Recording.deleted_at.is_(None))
         .order_by(Transcript.version.desc())
         .limit(1)
-        .options(selectinload(Transcript.segments), selectinload(Transcript.speakers))
     )
+    if whole:
+        wanted = wanted.options(selectinload(Transcript.segments), selectinload(Transcript.speakers))
     if owner_id is not None:
         wanted = wanted.where(Recording.owner_id == owner_id)
     if loudness:
         wanted = wanted.options(undefer(Transcript.loudness))
     return session.scalar(wanted)
+
+
+def none_there() -> problems.NotFound:
+    """What is said of a recording without a transcript, and of one that isn't one's own."""
+    return problems.NotFound("There is no transcript of this recording.")
+
+
+def editable(session: Session, media_id: UUID, owner_id: UUID) -> Transcript:
+    """The newest transcript of a recording of one's own, locked, with its speakers and none of its segments."""
+    wanted = (
+        select(Transcript)
+        .join(Recording, Recording.media_id == Transcript.media_id)
+        .where(Transcript.media_id == media_id, Recording.deleted_at.is_(None), Recording.owner_id == owner_id)
+        .order_by(Transcript.version.desc())
+        .limit(1)
+        .with_for_update(of=Transcript)
+        .options(selectinload(Transcript.speakers))
+    )
+    found = session.scalar(wanted)
+    if found is None:
+        raise none_there()
+    return found
+
+
+def segment(session: Session, transcript_id: UUID, segment_id: UUID) -> Segment:
+    """One segment. Raises NotFound."""
+    found = session.scalar(select(Segment).where(Segment.transcript_id == transcript_id, Segment.id == segment_id))
+    if found is None:
+        raise problems.NotFound("This transcript has no such segment; it may have been merged or undone meanwhile.")
+    return found
+
+
+def following(session: Session, one: Segment) -> Segment | None:
+    """The segment after one."""
+    wanted = select(Segment).where(Segment.transcript_id == one.transcript_id, Segment.position > one.position)
+    return session.scalar(wanted.order_by(Segment.position).limit(1))
+
+
+def segments(session: Session, transcript_id: UUID, speaker: str | None = None) -> list[Segment]:
+    """All segments in order, or those of one speaker."""
+    wanted = select(Segment).where(Segment.transcript_id == transcript_id).order_by(Segment.position)
+    if speaker is not None:
+        wanted = wanted.where(Segment.speaker == speaker)
+    return list(session.scalars(wanted))
+
+
+def edits(session: Session, transcript_id: UUID, limit: int) -> list[Edit]:
+    """The newest changes, newest first, undone ones too."""
+    wanted = select(Edit).where(Edit.transcript_id == transcript_id).order_by(Edit.number.desc()).limit(limit)
+    return list(session.scalars(wanted))
+
+
+def edit_to(session: Session, transcript_id: UUID, *, undo: bool) -> Edit | None:
+    """The change that is undone next, or done again next."""
+    order = Edit.number.desc() if undo else Edit.number.asc()
+    wanted = select(Edit).where(Edit.transcript_id == transcript_id, Edit.undone.is_(not undo)).order_by(order)
+    return session.scalar(wanted.limit(1))
 
 
 def next_version(session: Session, media_id: UUID) -> int:

@@ -24,7 +24,7 @@ DROP = """([name, data]) => {
 
 
 def test_from_sign_up_to_a_friend_who_watches(
-    platform: str, browser: Browser, context: BrowserContext, page: Page, sample_path: Path
+    platform: str, browser: Browser, context: BrowserContext, page: Page, sample_path: Path, tmp_path: Path
 ) -> None:
     context.grant_permissions(["clipboard-read", "clipboard-write"], origin=platform)
     page.goto(platform)
@@ -41,6 +41,7 @@ def test_from_sign_up_to_a_friend_who_watches(
         expect(stages.locator(f'[data-stage="{name}"]')).to_have_attribute("data-state", "done", timeout=PIPELINE)
 
     hear_a_word(page)
+    put_words_right(page, tmp_path)
     expect(page.get_by_test_id("moments").get_by_role("listitem")).not_to_have_count(0)
     expect(page.get_by_test_id("moments").get_by_text(re.compile(r"\d:\d\d – \d:\d\d"))).to_be_visible()
 
@@ -130,6 +131,49 @@ def hear_a_word(page: Page) -> None:
     expect_to_play(player, beyond=start)
     assert player.evaluate("(media) => media.currentTime") < start + 5
     player.evaluate("(media) => media.pause()")
+
+
+def put_words_right(page: Page, pictures: Path) -> None:
+    """Correct a sentence, name its speaker, split it, and take back the last of that. All of it outlives a reload."""
+    transcript = page.get_by_role("region", name="Transcript")
+    edit = transcript.get_by_role("button", name="Edit the transcript")
+    edit.click()
+    segments = page.get_by_test_id("transcript").locator("[data-segment]")
+    segments.first.locator("p").click()
+    words = transcript.get_by_label("Words")
+    words.fill("These words were put right by hand.")
+    words.press("Enter")
+    expect(segments.first.locator("p")).to_have_text(re.compile("These words were put right by hand."))
+
+    segments.first.get_by_role("button", name=re.compile("^Who says this")).click()
+    transcript.get_by_role("button", name=re.compile("^Rename")).click()
+    transcript.get_by_label("Name of the speaker").fill("Ada Reader")
+    transcript.get_by_label("Name of the speaker").press("Enter")
+    expect(segments.first.get_by_role("button", name="Who says this: Ada Reader")).to_be_visible()
+
+    count = segments.count()
+    segments.first.locator("p").click()
+    words.evaluate(
+        "(field) => { field.setSelectionRange(12, 12); field.dispatchEvent(new Event('select', {bubbles: true})); }"
+    )
+    transcript.get_by_role("button", name="Split here").click()
+    expect(segments).to_have_count(count + 1)
+    transcript.get_by_role("button", name="Undo").click()
+    expect(segments).to_have_count(count)
+    transcript.get_by_label("Reviewed").check()
+
+    page.reload()
+    expect(page.get_by_test_id("transcript").locator(".segment p").first).to_have_text(re.compile("put right by hand"))
+    expect(page.get_by_test_id("transcript").get_by_text("Ada Reader").first).to_be_visible()
+    edit.click()
+    expect(transcript.get_by_label("Reviewed")).to_be_checked()
+    segments.first.locator("p").click()
+    page.screenshot(path=pictures / "words.png")
+    words.press("Escape")
+    segments.first.get_by_role("button", name=re.compile("^Who says this")).click()
+    page.screenshot(path=pictures / "speakers.png")
+    page.keyboard.press("Escape")
+    edit.click()
 
 
 def a_friend_watches(browser: Browser, link: str) -> None:

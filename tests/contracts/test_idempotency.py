@@ -42,6 +42,10 @@ WHY_NOT = {
     "/api/v1/auth/sign-up": "nobody is signed in whose key it could be; the address is taken after the first time (409)",
     "/api/v1/auth/sign-in": "nobody is signed in yet; a session more does no harm, and its token must not be kept",
     "/api/v1/auth/sign-out": "ending a session twice changes nothing",
+    **dict.fromkeys(
+        (f"/api/v1/media/{{id}}/transcript/{what}" for what in ("edits", "undo", "redo")),
+        "If-Match names the version that was looked at, so the second of two is refused",
+    ),
     "/api/v1/playback": "a grant is a short-lived address that anybody may ask for again",
     **dict.fromkeys(
         (

@@ -198,6 +198,16 @@ OPERATIONS: dict[str, Op] = {
         f"GET /api/v1/media/{{media_id}}/transcript.{suffix}": Op(OWN, "read")
         for suffix in ("vtt", "srt", "ttml", "ass", "txt", "md", "words.json")
     },
+    "GET /api/v1/media/{media_id}/transcript/edits": Op(OWN, "read"),
+    "POST /api/v1/media/{media_id}/transcript/edits": Op(
+        OWN, "write", json={"kind": "review", "reviewed": True}, headers={"If-Match": "*"}
+    ),
+    **{
+        f"POST /api/v1/media/{{media_id}}/transcript/{step}": Op(
+            OWN, "write", headers={"If-Match": "*"}, ok=any_of(409)
+        )
+        for step in ("undo", "redo")
+    },
     "GET /api/v1/media/{media_id}/moments": Op(OWN, "read"),
     "POST /api/v1/media/{media_id}/moments": Op(OWN, "write", json={"count": 1}),
     "GET /api/v1/clips": Op(SELF, "read"),

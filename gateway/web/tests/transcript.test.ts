@@ -3,6 +3,7 @@ import type { Segment } from '../src/api/types';
 import { indexAt, matches, wordAt } from '../src/transcript/text';
 
 const segment = (text: string, from: number): Segment => ({
+  id: String(from),
   text,
   start: from,
   end: from + text.split(' ').length,
@@ -13,6 +14,7 @@ const segment = (text: string, from: number): Segment => ({
     end: from + index + 0.3,
     confidence: 1,
     speaker: 'S1',
+    mark: null,
   })),
 });
 

@@ -13,12 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from libs.process import child
-from services.transcription.engines.protocol import Engine, Heard, Turn
-from services.transcription.engines.sentences import Sentence, attributed, fitted, sentences
+from services.transcription.engines.marks import Mark, marked
+from services.transcription.engines.names import Suggestion, suggestions
+from services.transcription.engines.protocol import Engine, Heard, Quality, Region, Sound, Turn, Word
+from services.transcription.engines.sentences import Sentence, attributed, sentences
 
 __all__ = ["listen"]
 
 BEAT = 0.5  # seconds between messages at least
+LONGEST_BY_CHANNEL = 4 * 3600.0  # seconds: both channels of more than that are too much for the disk
 
 
 class EndedEarly(Exception):
@@ -40,7 +43,7 @@ def listen(request: dict[str, Any], tell: child.Tell) -> dict[str, Any]:
 
 def _heard(request: dict[str, Any], engine: Engine, tell: child.Tell) -> dict[str, Any]:
     from services.transcription.engines import sound, voice
-    from services.transcription.engines.diarizer import BuiltIn
+    from services.transcription.engines.refining import refined
 
     samples_file = Path(request["scratch"]) / "sound.s16"
     looked = _Throttle(tell)
@@ -63,12 +66,13 @@ def _heard(request: dict[str, Any], engine: Engine, tell: child.Tell) -> dict[st
     total = sum(region.end - region.start for region in regions)
     tell({"done": 0.0, "total": total})
     with ThreadPoolExecutor(1) as beside:
-        diarized = beside.submit(BuiltIn().diarize, samples, regions, request["speakers"])
+        diarized = beside.submit(_turns, request, samples, regions)
         told = _Throttle(tell).seconds("done", total=total)
         heard = engine.transcribe(samples, regions, request["language"], told) if regions else Heard([], "und")
         turns = diarized.result()
-    found = sentences(attributed(fitted(heard.words, regions), turns), engine.quality)
+    found = sentences(attributed(refined(heard.words, samples, regions), turns), engine.quality)
     labels = _labels(found)
+    names = _names(found, heard.language, engine.quality)
     hop, levels = sound.loudness(samples)
     return {
         "duration": round(decoded.seconds, 3),
@@ -77,10 +81,38 @@ def _heard(request: dict[str, Any], engine: Engine, tell: child.Tell) -> dict[st
         "language_confidence": round(heard.language_confidence, 3),
         "translation": [passage._asdict() for passage in heard.translation],
         "reason": engine.reason,
-        "segments": [_segment(sentence, labels) for sentence in found],
-        "speakers": [_speaker(label, speaker, turns) for speaker, label in labels.items()],
+        "segments": [_segment(sentence, labels, heard.language) for sentence in found],
+        "speakers": [_speaker(label, speaker, turns, names.get(speaker)) for speaker, label in labels.items()],
         "loudness": {"hop": hop, "levels": levels},
     }
+
+
+def _turns(request: dict[str, Any], samples: Sound, regions: Sequence[Region]) -> list[Turn]:
+    """Who speaks when: by channel where each has a voice of its own, else by the voices themselves.
+
+    Runs beside the engine, so it tells nothing.
+    """
+    from services.transcription.engines import sound
+    from services.transcription.engines.channels import by_channel
+    from services.transcription.engines.diarizer import BuiltIn
+
+    if regions and request["speakers"] is None and request["longest"] <= LONGEST_BY_CHANNEL:
+        both = Path(request["scratch"]) / "channels.s16"
+        source, longest = Path(request["source"]), request["longest"]
+        if sound.decode_channels(source, request["container"], both, longest, lambda _: None) is not None:
+            turns = by_channel(*sound.opened_channels(both), lambda _: None)
+            both.unlink()
+            if turns is not None:
+                return turns
+    return BuiltIn().diarize(samples, regions, request["speakers"])
+
+
+def _names(found: Sequence[Sentence], language: str, quality: Quality) -> dict[int, Suggestion]:
+    """The name with the most weight for each speaker."""
+    best: dict[int, Suggestion] = {}
+    for one in sorted(suggestions(found, language, quality), key=lambda suggestion: suggestion.weight):
+        best[one.speaker] = one
+    return best
 
 
 def _engine(wanted: dict[str, Any]) -> Engine:
@@ -123,22 +155,30 @@ def _labels(found: Sequence[Sentence]) -> dict[int, str]:
     return {speaker: f"S{number}" for number, speaker in enumerate(order, 1)}
 
 
-def _segment(sentence: Sentence, labels: dict[int, str]) -> dict[str, Any]:
+def _segment(sentence: Sentence, labels: dict[int, str], language: str) -> dict[str, Any]:
+    marks = marked([word.text for word in sentence.words], language)
     return {
         "text": sentence.text,
         "start": sentence.words[0].start,
         "end": sentence.words[-1].end,
         "speaker": None if sentence.speaker is None else labels[sentence.speaker],
-        "words": [
-            {"text": word.text, "start": word.start, "end": word.end, "confidence": round(word.confidence, 3)}
-            for word in sentence.words
-        ],
+        "words": [_word(word, mark) for word, mark in zip(sentence.words, marks, strict=True)],
     }
 
 
-def _speaker(label: str, speaker: int, turns: Sequence[Turn]) -> dict[str, Any]:
+def _word(word: Word, mark: Mark | None) -> dict[str, Any]:
+    plain = {"text": word.text, "start": word.start, "end": word.end, "confidence": round(word.confidence, 3)}
+    return plain if mark is None else plain | {"mark": mark}
+
+
+def _speaker(label: str, speaker: int, turns: Sequence[Turn], name: Suggestion | None) -> dict[str, Any]:
     seconds = sum(turn.end - turn.start for turn in turns if turn.speaker == speaker)
-    return {"label": label, "name": f"Speaker {label[1:]}", "seconds": round(seconds, 3)}
+    return {
+        "label": label,
+        "name": f"Speaker {label[1:]}",
+        "seconds": round(seconds, 3),
+        "suggestion": None if name is None else {"name": name.name, "quote": name.quote},
+    }
 
 
 if __name__ == "__main__":

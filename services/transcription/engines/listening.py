@@ -20,7 +20,7 @@ from services.transcription.settings import TranscriptionSettings
 __all__ = ["Listened", "listen", "scratch_of"]
 
 CHILD = "services.transcription.engines.child"
-SAMPLE_BYTES = 32_000  # per second of decoded sound
+SAMPLE_BYTES = 32_000  # per second of one channel of decoded sound
 LONGEST_FACTOR, LONGEST_SLACK = 1.05, 10.0  # what is decoded beyond the probed duration, which some containers estimate
 SLOWEST, START = 10.0, 300.0  # the deadline: this many seconds per second of sound, and to begin with
 STALL, WHISPER_STALL = 60.0, 120.0  # seconds without progress: half a minute of sound is one step of Whisper's, and
@@ -70,7 +70,7 @@ def listen(
             deadline=START + SLOWEST * original.duration,
             stall=STALL if choice.engine == "pocketsphinx" else WHISPER_STALL,
             memory=settings.speech_memory,
-            file_size=int(longest * SAMPLE_BYTES) + 1024 * 1024,
+            file_size=2 * int(longest * SAMPLE_BYTES) + 1024 * 1024,
             network=choice.network,
             nice=5,  # people who click come before recordings that wait
             cancelled=cancelled,

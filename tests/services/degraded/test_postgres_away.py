@@ -112,6 +112,12 @@ SPECIAL: dict[str, dict[str, Any]] = {
     "/internal/transcripts/{media_id} GET": {"issuer": "render"},
     "/internal/moments/{media_id} GET": {"issuer": "render"},
     "/v1/media/{media_id}/moments POST": {"json": {}},
+    "/v1/media/{media_id}/transcript/edits POST": {
+        "json": {"kind": "review", "reviewed": True},
+        "headers": {"If-Match": "*"},
+    },
+    "/v1/media/{media_id}/transcript/undo POST": {"headers": {"If-Match": "*"}},
+    "/v1/media/{media_id}/transcript/redo POST": {"headers": {"If-Match": "*"}},
     "/v1/clips POST": {"json": {"media_id": str(ID), "start": 0, "end": 10}},
     "/v1/library/{media_id} PATCH": {"json": {"title": "x"}, "headers": {"If-Match": "*"}},
     "/v1/playback POST": {"json": {"media_id": str(ID)}},

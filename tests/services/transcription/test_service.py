@@ -20,8 +20,9 @@ from libs.contracts import events
 from libs.contracts.media import Original, Wishes
 from libs.contracts.transcripts import Transcript
 from libs.database import new_id
-from services.transcription import operations
 from services.transcription.engines.protocol import RATE
+from services.transcription.operations import transcribing
+from services.transcription.settings import settings
 from tests.factories.services import UnderTest
 from tests.services.transcription.conftest import SPEECH, noise, tone, write
 from tests.services.transcription.speech_service import SpeechService
@@ -232,7 +233,7 @@ def test_a_recording_deleted_while_it_is_heard_stops_the_child(transcription: Un
     assert not working.is_alive()
     assert transcription.rows("SELECT state FROM jobs") == [("cancelled",)]
     assert transcription.told(events.TranscriptReady) == transcription.told(events.TranscriptFailed) == []
-    assert not list(operations.settings().work_dir.glob(f"*{media_id}*"))
+    assert not list(settings().work_dir.glob(f"*{media_id}*"))
 
 
 def test_a_killed_child_is_tried_again(transcription: UnderTest) -> None:
@@ -307,14 +308,14 @@ def test_a_transcript_that_is_no_longer_ours_is_thrown_away(
 ) -> None:
     """Another worker took the job over while the child ran: its result must not become visible."""
     media_id = receive(transcription, SPEECH / "kennedy.flac")
-    listen = operations.listen
+    listen = transcribing.listen
 
     def slow(*arguments: Any) -> Any:
         heard = listen(*arguments)
         transcription.execute("UPDATE jobs SET attempt = attempt + 1")
         return heard
 
-    monkeypatch.setattr(operations, "listen", slow)
+    monkeypatch.setattr(transcribing, "listen", slow)
     transcription.do_jobs()
     assert transcription.told(events.TranscriptReady) == []
     assert read(transcription, media_id).status_code == 404

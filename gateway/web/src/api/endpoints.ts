@@ -13,6 +13,7 @@ import type {
   Identity,
   Invitation,
   Mail,
+  MadeChange,
   Me,
   Media,
   Member,
@@ -31,6 +32,7 @@ import type {
   Session,
   Share,
   Transcript,
+  TranscriptChange,
   User,
   Visibility,
   Wishes,
@@ -289,6 +291,17 @@ export const importUrl = (url: string, wishes: Wishes) =>
 export const cancelImport = (id: string) => send(`/v1/imports/${id}`, { method: 'DELETE' });
 
 export const transcript = (id: string) => ask<Transcript>(`/v1/media/${id}/transcript`);
+
+const matching = (tag: string) => ({ 'If-Match': `"${tag}"` });
+
+export const changeTranscript = (id: string, tag: string, change: TranscriptChange) =>
+  ask<Transcript>(`/v1/media/${id}/transcript/edits`, { method: 'POST', json: change, headers: matching(tag) });
+
+/** Take the last change back, or make the one again that was taken back last. */
+export const stepTranscript = (id: string, tag: string, step: 'undo' | 'redo') =>
+  ask<Transcript>(`/v1/media/${id}/transcript/${step}`, { method: 'POST', headers: matching(tag) });
+
+export const transcriptChanges = (id: string) => ask<MadeChange[]>(`/v1/media/${id}/transcript/edits`);
 
 export type TranscriptFile = 'vtt' | 'srt' | 'ttml' | 'ass' | 'txt' | 'md' | 'words.json';
 

@@ -277,9 +277,11 @@ export interface Word {
   end: number;
   confidence: number;
   speaker: string | null;
+  mark: 'filler' | 'profanity' | null;
 }
 
 export interface Segment {
+  id: string;
   text: string;
   start: number;
   end: number;
@@ -287,15 +289,46 @@ export interface Segment {
   words: Word[];
 }
 
+export interface Speaker {
+  label: string;
+  name: string;
+  seconds: number;
+  /** A name that they seem to have, and the words that say so. */
+  suggestion: { name: string; quote: string } | null;
+}
+
 export interface Transcript {
   media_id: string;
+  /** Names this state of it in If-Match. */
+  tag: string;
+  edited_at: string | null;
+  reviewed_at: string | null;
   engine: string;
   model: string;
   quality: 'standard' | 'draft';
   language: string;
   duration: number;
   segments: Segment[];
-  speakers: { label: string; name: string; seconds: number }[];
+  speakers: Speaker[];
+}
+
+/** Something that is put right in a transcript. */
+export type TranscriptChange =
+  | { kind: 'text'; segment: string; text: string }
+  | { kind: 'speaker'; segment: string; speaker: string | null }
+  | { kind: 'split'; segment: string; word: number }
+  | { kind: 'merge'; segment: string }
+  | { kind: 'replace'; find: string; replace: string; match_case?: boolean; whole_words?: boolean }
+  | { kind: 'rename'; speaker: string; name: string }
+  | { kind: 'unite'; speaker: string; into: string }
+  | { kind: 'review'; reviewed: boolean };
+
+export interface MadeChange {
+  number: number;
+  kind: string;
+  summary: string;
+  made_at: string;
+  undone: boolean;
 }
 
 export interface Moment {

@@ -1,6 +1,6 @@
 import { Fragment, memo, type MouseEvent, useEffect, useMemo, useRef, useState } from 'react';
 import { captionsUrl, type TranscriptFile } from '../../api/endpoints';
-import type { Media, Segment, Transcript } from '../../api/types';
+import type { Media, Segment, Transcript, Word } from '../../api/types';
 import { clock } from '../../format/time';
 import { usePlayer, usePosition } from '../../media/player';
 import { useTranscript } from '../../media/queries';
@@ -9,6 +9,10 @@ import { Trouble } from '../../ui/Away';
 import { Icon } from '../../ui/icons';
 import { Menu } from '../../ui/Menu';
 import { useStored } from '../../ui/stored';
+import { EditBar } from './EditBar';
+import { SegmentEditor } from './SegmentEditor';
+import { SpeakerMenu } from './SpeakerMenu';
+import { type Changes, useTranscriptChanges } from './transcriptChanges';
 
 const FILES: [TranscriptFile, string][] = [
   ['txt', 'Text'],
@@ -47,6 +51,8 @@ function Reader({ transcript }: { transcript: Transcript }) {
   const [query, setQuery] = useState('');
   const [step, setStep] = useState(0);
   const [follow, setFollow] = useStored('clipstead.follow', true);
+  const [editing, setEditing] = useState(false);
+  const changes = useTranscriptChanges(transcript);
   const found = useMemo(() => matches(segments, query), [segments, query]);
   const chosen = found.length > 0 ? found[((step % found.length) + found.length) % found.length] : undefined;
 
@@ -58,6 +64,15 @@ function Reader({ transcript }: { transcript: Transcript }) {
           <input type="checkbox" checked={follow} onChange={(event) => setFollow(event.target.checked)} />
           Follow
         </label>
+        <button
+          type="button"
+          className="icon-button"
+          aria-label="Edit the transcript"
+          aria-pressed={editing}
+          onClick={() => setEditing(!editing)}
+        >
+          <Icon name={editing ? 'check' : 'edit'} />
+        </button>
         <Menu label="Download the transcript" button={<Icon name="download" />}>
           {FILES.map(([format, title]) => (
             <a key={format} className="menu-item" href={captionsUrl(transcript.media_id, format)} download>
@@ -76,10 +91,17 @@ function Reader({ transcript }: { transcript: Transcript }) {
         }}
         onStep={(by) => setStep(step + by)}
       />
+      {editing && <EditBar transcript={transcript} query={query} changes={changes} />}
       {segments.length === 0 ? (
         <p className="panel-note">Nobody speaks in this recording.</p>
       ) : (
-        <Segments transcript={transcript} found={found} chosen={chosen} follow={follow} />
+        <Segments
+          transcript={transcript}
+          found={found}
+          chosen={chosen}
+          follow={follow && !editing}
+          changes={editing ? changes : null}
+        />
       )}
     </>
   );
@@ -131,11 +153,14 @@ interface SegmentsProps {
   found: Match[];
   chosen: Match | undefined;
   follow: boolean;
+  /** What can be done to them; null while they are only read. */
+  changes: Changes | null;
 }
 
-function Segments({ transcript, found, chosen, follow }: SegmentsProps) {
+function Segments({ transcript, found, chosen, follow, changes }: SegmentsProps) {
   const { segments, speakers } = transcript;
   const player = usePlayer();
+  const [open, setOpen] = useState<string | null>(null); // the segment whose words are being corrected
   const list = useRef<HTMLDivElement>(null);
   const current = usePosition((time) => (time > 0 ? indexAt(segments, time) : -1));
   const word = usePosition((time) => wordAt(segments[indexAt(segments, time)]?.words ?? [], time));
@@ -150,7 +175,13 @@ function Segments({ transcript, found, chosen, follow }: SegmentsProps) {
   }, [chosen]);
 
   function clicked(event: MouseEvent): void {
-    const start = (event.target as Element).closest<HTMLElement>('[data-start]')?.dataset.start;
+    const element = event.target as Element;
+    const sentence = changes && element.closest('p') && element.closest<HTMLElement>('[data-segment]');
+    if (sentence) {
+      setOpen(sentence.dataset.segment ?? null);
+      return;
+    }
+    const start = element.closest<HTMLElement>('[data-start]')?.dataset.start;
     if (start !== undefined) player.seek(Number(start));
   }
 
@@ -158,17 +189,35 @@ function Segments({ transcript, found, chosen, follow }: SegmentsProps) {
     // The words answer to the mouse; from the keyboard, each sentence has its own button.
     // eslint-disable-next-line jsx-a11y/click-events-have-key-events, jsx-a11y/no-static-element-interactions
     <div className="segments" ref={list} onClick={clicked} data-testid="transcript">
-      {segments.map((segment, index) => (
-        <SegmentText
-          key={index}
-          segment={segment}
-          speaker={segment.speaker === segments[index - 1]?.speaker ? null : nameOf(transcript, segment.speaker)}
-          tone={speakers.findIndex((one) => one.label === segment.speaker) % 6}
-          word={index === current ? word : null}
-          marks={bySegment.get(index)}
-          chosen={chosen?.segment === index ? chosen : undefined}
-        />
-      ))}
+      {segments.map((segment, index) => {
+        const tone = speakers.findIndex((one) => one.label === segment.speaker) % 6;
+        return changes ? (
+          <div key={segment.id} className={`segment speaker-${tone}`} data-segment={segment.id}>
+            <SpeakerMenu segment={segment} speakers={speakers} changes={changes} />
+            <TimeButton start={segment.start} />
+            {open === segment.id ? (
+              <SegmentEditor
+                segment={segment}
+                last={index === segments.length - 1}
+                changes={changes}
+                onClose={() => setOpen(null)}
+              />
+            ) : (
+              <Words segment={segment} word={index === current ? word : null} marks={bySegment.get(index)} />
+            )}
+          </div>
+        ) : (
+          <SegmentText
+            key={segment.id}
+            segment={segment}
+            speaker={segment.speaker === segments[index - 1]?.speaker ? null : nameOf(transcript, segment.speaker)}
+            tone={tone}
+            word={index === current ? word : null}
+            marks={bySegment.get(index)}
+            chosen={chosen?.segment === index ? chosen : undefined}
+          />
+        );
+      })}
     </div>
   );
 }
@@ -188,30 +237,40 @@ const SegmentText = memo(function SegmentText({ segment, speaker, tone, word, ma
   return (
     <div className={`segment speaker-${tone}${word === null ? '' : ' segment-current'}`}>
       {speaker && <span className="speaker">{speaker}</span>}
-      <button
-        type="button"
-        className="segment-time"
-        data-start={segment.start}
-        aria-label={`Play from ${clock(segment.start)}`}
-      >
-        {clock(segment.start)}
-      </button>
-      <p>
-        {segment.words.map((one, index) => (
-          <Fragment key={index}>
-            <span className={classesOf(index, word, marks, chosen)} data-start={one.start}>
-              {one.text}
-            </span>{' '}
-          </Fragment>
-        ))}
-      </p>
+      <TimeButton start={segment.start} />
+      <Words segment={segment} word={word} marks={marks} chosen={chosen} />
     </div>
   );
 });
 
-function classesOf(index: number, current: number | null, marks?: Match[], chosen?: Match): string {
+function TimeButton({ start }: { start: number }) {
+  return (
+    <button type="button" className="segment-time" data-start={start} aria-label={`Play from ${clock(start)}`}>
+      {clock(start)}
+    </button>
+  );
+}
+
+type WordsProps = Pick<SegmentTextProps, 'segment' | 'word' | 'marks'> & Partial<Pick<SegmentTextProps, 'chosen'>>;
+
+function Words({ segment, word, marks, chosen }: WordsProps) {
+  return (
+    <p>
+      {segment.words.map((one, index) => (
+        <Fragment key={index}>
+          <span className={classesOf(one, index, word, marks, chosen)} data-start={one.start}>
+            {one.text}
+          </span>{' '}
+        </Fragment>
+      ))}
+    </p>
+  );
+}
+
+function classesOf(one: Word, index: number, current: number | null, marks?: Match[], chosen?: Match): string {
   const inside = (match: Match) => index >= match.from && index <= match.to;
   const classes = ['word'];
+  if (one.mark === 'filler') classes.push('word-filler');
   if (index === current) classes.push('word-current');
   if (marks?.some(inside)) classes.push(chosen && inside(chosen) ? 'word-chosen' : 'word-found');
   return classes.join(' ');

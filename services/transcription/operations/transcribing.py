@@ -1,24 +1,24 @@
-"""What transcription does, one function per use case."""
+"""From word of a recording to its transcript."""
 
 from __future__ import annotations
 
 import shutil
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from libs import bus, database, disk, process, storage, web
 from libs.contracts import events
-from libs.contracts import transcripts as contracts
 from libs.contracts.media import Original, Wishes
 from libs.web import problems
 from services.transcription import queries
-from services.transcription.engines.choice import Choice, choose, standing
+from services.transcription.engines.choice import Choice, choose
 from services.transcription.engines.listening import Listened, listen, scratch_of
 from services.transcription.models import Segment, Speaker, Transcript
 from services.transcription.progress import Progress
 from services.transcription.settings import settings
+
+__all__ = ["TRANSCRIBE", "forget", "media_received", "taken_up", "transcribe", "transcribe_failed"]
 
 TRANSCRIBE = "transcribe"
 NO_AUDIO = (
@@ -140,6 +140,9 @@ def _store(lease: bus.Lease, choice: Choice, listened: Listened, wishes: Wishes)
                 model=choice.model,
                 quality=choice.quality,
                 language=result["language"],
+                language_confidence=result["language_confidence"],
+                reason=result["reason"],
+                translation=result["translation"],
                 duration=result["duration"],
                 words=words,
                 loudness=result["loudness"],
@@ -162,37 +165,3 @@ def _store(lease: bus.Lease, choice: Choice, listened: Listened, wishes: Wishes)
                 engine=(listened.span,),
             ),
         )
-
-
-# reading ------------------------------------------------------------------------------------------------------------
-
-
-def transcript(media_id: UUID, owner_id: UUID) -> tuple[UUID, contracts.Transcript]:
-    """The newest transcript of a recording of one's own, less its loudness, and the id of that version."""
-    with database.transaction() as session:
-        found = queries.transcript(session, media_id, owner_id)
-        if found is None:
-            raise problems.NotFound("There is no transcript of this recording.")
-        return found.id, found.public()
-
-
-def transcript_for_services(media_id: UUID) -> contracts.Transcript:
-    """The newest transcript of any recording, with its loudness."""
-    with database.transaction() as session:
-        found = queries.transcript(session, media_id, loudness=True)
-        if found is None:
-            raise problems.NotFound("There is no transcript of this recording.")
-        return found.public(loudness=True)
-
-
-def system() -> dict[str, Any]:
-    """Tell which engine hears here, why that one, and what would make it better."""
-    choice = standing(settings())
-    return {
-        "engine": choice.engine,
-        "model": choice.model,
-        "quality": choice.quality,
-        "reason": choice.reason,
-        "improve": choice.improve,
-        "speakers": "built-in",
-    }

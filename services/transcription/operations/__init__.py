@@ -1,0 +1,1 @@
+"""What transcription does: transcribes, shows, and lets people put right what was heard."""
