@@ -153,14 +153,15 @@ def put_words_right(page: Page, pictures: Path) -> None:
 
     count = segments.count()
     segments.first.locator("p").click()
-    words.evaluate(
-        "(field) => { field.setSelectionRange(12, 12); field.dispatchEvent(new Event('select', {bubbles: true})); }"
-    )
+    words.press("ControlOrMeta+Home")
+    for _ in "These words ":
+        words.press("ArrowRight")
     transcript.get_by_role("button", name="Split here").click()
     expect(segments).to_have_count(count + 1)
     transcript.get_by_role("button", name="Undo").click()
     expect(segments).to_have_count(count)
-    transcript.get_by_label("Reviewed").check()
+    transcript.get_by_label("Reviewed").click()
+    expect(transcript.get_by_label("Reviewed")).to_be_checked()  # once the server says so
 
     page.reload()
     expect(page.get_by_test_id("transcript").locator(".segment p").first).to_have_text(re.compile("put right by hand"))
@@ -171,6 +172,7 @@ def put_words_right(page: Page, pictures: Path) -> None:
     page.screenshot(path=pictures / "words.png")
     words.press("Escape")
     segments.first.get_by_role("button", name=re.compile("^Who says this")).click()
+    expect(transcript.get_by_role("button", name="Somebody new says this")).to_be_visible()
     page.screenshot(path=pictures / "speakers.png")
     page.keyboard.press("Escape")
     edit.click()
