@@ -166,6 +166,7 @@ ROUTES: tuple[Route, ...] = (
     _at("GET",         "/api/v1/media/{id}/transcript.txt",   "transcription", "read"),
     _at("GET",         "/api/v1/media/{id}/transcript.md",    "transcription", "read"),
     _at("GET",         "/api/v1/media/{id}/transcript.words.json", "transcription", "read"),
+    _at("GET",         "/api/v1/transcripts/search",          "transcription", "read"),
     _at("POST",        "/api/v1/media/{id}/transcript/edits", "transcription", "write"),
     _at("GET",         "/api/v1/media/{id}/transcript/edits", "transcription", "read"),
     _at("POST",        "/api/v1/media/{id}/transcript/undo",  "transcription", "write"),

@@ -47,6 +47,13 @@ class Speaker(Contract):
     suggestion: Suggestion | None = None
 
 
+class Chapter(Contract):
+    """A stretch about one topic, from its start to the next one's."""
+
+    start: float
+    title: str
+
+
 class Loudness(Contract):
     """Short-term level of the sound: one value per ``hop`` seconds, dB relative to full scale, floor -90."""
 
@@ -71,6 +78,7 @@ class Transcript(Contract):
     duration: float
     segments: tuple[Segment, ...]
     speakers: tuple[Speaker, ...]
+    chapters: tuple[Chapter, ...] = ()  # proposed from changes of topic; none in what is short
     loudness: Loudness | None = None
 
     def words(self) -> list[Word]:

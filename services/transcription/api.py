@@ -19,6 +19,7 @@ from services.transcription.operations import editing, reading
 router = APIRouter()
 
 IfNoneMatch = Annotated[str | None, Header()]
+NO_NUL = r"^[^\x00]*$"  # PostgreSQL takes none
 Censor = Annotated[bool, Query(description="Star out swear words.")]
 Fillers = Annotated[bool, Query(description="Keep “um” and false starts.")]
 UNCHANGED = bare(304, "It is the one that you have.")
@@ -61,6 +62,44 @@ def _offer(export: Export) -> None:
 
 for _export in EXPORTS:
     _offer(_export)
+
+
+class Hit(BaseModel):
+    """A segment in which something was found. ``at``: when the first word that matches is said, in seconds."""
+
+    media_id: UUID
+    segment: UUID
+    start: float
+    end: float
+    at: float
+    speaker: str | None  # a name
+    text: str
+    words: list[int]  # which of the words between spaces match, from 0
+
+
+class Found(BaseModel):
+    """One page. ``next_cursor`` is null on the last."""
+
+    items: list[Hit]
+    next_cursor: str | None
+
+
+@router.get("/v1/transcripts/search")
+def search(
+    caller: Caller,
+    q: Annotated[str, Query(min_length=1, max_length=200, pattern=NO_NUL, description="Words, “phrases”, or, -not.")],
+    media_id: Annotated[UUID | None, Query(description="In this recording alone.")] = None,
+    speaker: Annotated[
+        str | None, Query(max_length=100, pattern=NO_NUL, description="Only what somebody of this name says.")
+    ] = None,
+    cursor: Annotated[str | None, Query(max_length=200)] = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+) -> Found:
+    """Search what was said in one's own recordings: the newest recording first, and in each by time."""
+    owner = caller.require("read")
+    return Found.model_validate(
+        reading.search(owner, q, media_id=media_id, speaker=speaker, cursor=cursor, limit=limit)
+    )
 
 
 @router.get(

@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, UniqueConstraint
+from sqlalchemy import Computed, ForeignKey, UniqueConstraint
+from sqlalchemy.dialects.postgresql import REGCONFIG, TSVECTOR
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from libs import database
@@ -48,6 +49,7 @@ class Transcript(Base):
     language_confidence: Mapped[float | None]  # 0 to 1
     reason: Mapped[str] = mapped_column(default="")  # why the engine ran as it did
     translation: Mapped[list[dict[str, Any]]] = mapped_column(deferred=True, default=list)  # text, start, end
+    chapters: Mapped[list[dict[str, Any]]] = mapped_column(default=list)  # a contract's Chapters
     revision: Mapped[int] = mapped_column(default=0)  # how often it was changed since it came
     edited_at: Mapped[datetime | None]
     reviewed_at: Mapped[datetime | None]
@@ -84,6 +86,7 @@ class Transcript(Base):
             duration=self.duration,
             segments=tuple(segment.public() for segment in self.segments),
             speakers=tuple(speaker.public() for speaker in self.speakers),
+            chapters=tuple(contracts.Chapter.model_validate(chapter) for chapter in self.chapters),
             loudness=contracts.Loudness.model_validate(self.loudness) if loudness else None,
         )
 
@@ -101,6 +104,8 @@ class Segment(Base):
     speaker: Mapped[str | None]  # a label
     text: Mapped[str]
     words: Mapped[list[dict[str, Any]]]  # text, start, end, confidence, and mark where there is one
+    rules: Mapped[str] = mapped_column(REGCONFIG, default="simple")  # by which it is indexed: those of its language
+    search: Mapped[str] = mapped_column(TSVECTOR, Computed("to_tsvector(rules, text)", persisted=True), deferred=True)
 
     def public(self) -> contracts.Segment:
         """Show it as it crosses service borders."""

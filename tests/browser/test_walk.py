@@ -42,6 +42,7 @@ def test_from_sign_up_to_a_friend_who_watches(
 
     hear_a_word(page)
     put_words_right(page, tmp_path)
+    find_what_was_said(page, tmp_path)
     expect(page.get_by_test_id("moments").get_by_role("listitem")).not_to_have_count(0)
     expect(page.get_by_test_id("moments").get_by_text(re.compile(r"\d:\d\d – \d:\d\d"))).to_be_visible()
 
@@ -176,6 +177,21 @@ def put_words_right(page: Page, pictures: Path) -> None:
     page.screenshot(path=pictures / "speakers.png")
     page.keyboard.press("Escape")
     edit.click()
+
+
+def find_what_was_said(page: Page, pictures: Path) -> None:
+    """Search the library for a word of a recording: the sentence leads to the moment."""
+    here = page.url
+    page.get_by_role("link", name="Library", exact=True).first.click()
+    page.get_by_label("Search titles and words").fill("hands")
+    said = page.get_by_role("region", name="Said in your recordings")
+    expect(said.locator("mark")).to_have_text("hand.")
+    page.screenshot(path=pictures / "said.png")
+    said.get_by_role("link").click()
+    expect(page).to_have_url(re.compile(re.escape(here) + r"\?at="))
+    page.wait_for_function("() => document.querySelector('[data-testid=player]').currentTime > 0")
+    assert page.get_by_test_id("player").evaluate("(media) => media.paused")
+    page.goto(here)
 
 
 def a_friend_watches(browser: Browser, link: str) -> None:

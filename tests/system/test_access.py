@@ -199,6 +199,7 @@ OPERATIONS: dict[str, Op] = {
         for suffix in ("vtt", "srt", "ttml", "ass", "txt", "md", "words.json")
     },
     "GET /api/v1/media/{media_id}/transcript/edits": Op(OWN, "read"),
+    "GET /api/v1/transcripts/search": Op(SELF, "read", params={"q": "bees"}),
     "POST /api/v1/media/{media_id}/transcript/edits": Op(
         OWN, "write", json={"kind": "review", "reviewed": True}, headers={"If-Match": "*"}
     ),

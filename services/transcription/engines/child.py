@@ -34,8 +34,8 @@ def listen(request: dict[str, Any], tell: child.Tell) -> dict[str, Any]:
     Takes ``source``, ``container``, ``longest`` (seconds), ``scratch`` (a folder), ``engine``, ``language`` and
     ``speakers``. Tells ``{"looked": seconds}`` while decoding, then ``{"done", "total"}`` in seconds of speech. Gives
     ``duration``, ``missing`` (seconds at the end that a torn file promises and lacks), ``language``, ``segments``,
-    ``speakers`` and ``loudness`` in the words of the transcript contract, and ``language_confidence``, ``translation`` and
-    the ``reason`` why the engine runs as it does.
+    ``speakers``, ``chapters`` and ``loudness`` in the words of the transcript contract, and ``language_confidence``,
+    ``translation`` and the ``reason`` why the engine runs as it does.
     """
     with closing(_engine(request["engine"])) as engine:
         return _heard(request, engine, tell)
@@ -43,6 +43,7 @@ def listen(request: dict[str, Any], tell: child.Tell) -> dict[str, Any]:
 
 def _heard(request: dict[str, Any], engine: Engine, tell: child.Tell) -> dict[str, Any]:
     from services.transcription.engines import sound, voice
+    from services.transcription.engines.chapters import proposed
     from services.transcription.engines.refining import refined
 
     samples_file = Path(request["scratch"]) / "sound.s16"
@@ -83,6 +84,7 @@ def _heard(request: dict[str, Any], engine: Engine, tell: child.Tell) -> dict[st
         "reason": engine.reason,
         "segments": [_segment(sentence, labels, heard.language) for sentence in found],
         "speakers": [_speaker(label, speaker, turns, names.get(speaker)) for speaker, label in labels.items()],
+        "chapters": [chapter._asdict() for chapter in proposed(found)],
         "loudness": {"hop": hop, "levels": levels},
     }
 

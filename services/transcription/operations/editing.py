@@ -204,7 +204,7 @@ class _Desk:
 
 
 def _segment_row(segment: Segment) -> dict[str, Any]:
-    names = ("position", "start", "end", "speaker", "text", "words")
+    names = ("position", "start", "end", "speaker", "text", "words", "rules")
     return {"id": str(segment.id)} | {name: getattr(segment, name) for name in names}
 
 
@@ -250,6 +250,7 @@ def _split(desk: _Desk, *, segment: UUID, word: int) -> str:
         speaker=one.speaker,
         text="",
         words=[],
+        rules=one.rules,
     )
     one.end = words[word - 1].end
     _write(desk, one, words[:word])

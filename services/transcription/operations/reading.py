@@ -7,11 +7,12 @@ from uuid import UUID
 
 from libs import database
 from libs.contracts import transcripts as contracts
-from services.transcription import queries
+from libs.web import problems
+from services.transcription import queries, searching
 from services.transcription.engines.choice import standing
 from services.transcription.settings import settings
 
-__all__ = ["system", "transcript", "transcript_for_services"]
+__all__ = ["search", "system", "transcript", "transcript_for_services"]
 
 
 def transcript(media_id: UUID, owner_id: UUID) -> tuple[str, contracts.Transcript]:
@@ -30,6 +31,43 @@ def transcript_for_services(media_id: UUID) -> contracts.Transcript:
         if found is None:
             raise queries.none_there()
         return found.public(loudness=True)
+
+
+def search(
+    owner_id: UUID, query: str, *, media_id: UUID | None, speaker: str | None, cursor: str | None, limit: int
+) -> dict[str, Any]:
+    """One page of what was found in one's own transcripts. Raises Malformed for a cursor that is not from here."""
+    after = None if cursor is None else _place(cursor)
+    with database.transaction() as session:
+        hits = searching.found(
+            session, owner_id, query, media_id=media_id, speaker=speaker, after=after, limit=limit + 1
+        )
+        page = [_hit(hit) for hit in hits[:limit]]
+        more = len(hits) > limit
+        last = hits[limit - 1] if more else None
+        return {"items": page, "next_cursor": f"{last.media_id}_{last.segment.position!r}" if last else None}
+
+
+def _hit(hit: searching.Hit) -> dict[str, Any]:
+    segment = hit.segment
+    return {
+        "media_id": hit.media_id,
+        "segment": segment.id,
+        "start": segment.start,
+        "end": segment.end,
+        "at": hit.at,
+        "speaker": hit.speaker,
+        "text": segment.text,
+        "words": hit.words,
+    }
+
+
+def _place(cursor: str) -> tuple[UUID, float]:
+    media_id, _, position = cursor.partition("_")
+    try:
+        return UUID(media_id), float(position)
+    except ValueError as error:
+        raise problems.Malformed("This cursor is not from here; begin again without a cursor.") from error
 
 
 def system() -> dict[str, Any]:

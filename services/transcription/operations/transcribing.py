@@ -16,6 +16,7 @@ from services.transcription.engines.choice import Choice, choose
 from services.transcription.engines.listening import Listened, listen, scratch_of
 from services.transcription.models import Segment, Speaker, Transcript
 from services.transcription.progress import Progress
+from services.transcription.searching import rules_of
 from services.transcription.settings import settings
 
 __all__ = ["TRANSCRIBE", "forget", "media_received", "taken_up", "transcribe", "transcribe_failed"]
@@ -143,10 +144,14 @@ def _store(lease: bus.Lease, choice: Choice, listened: Listened, wishes: Wishes)
                 language_confidence=result["language_confidence"],
                 reason=result["reason"],
                 translation=result["translation"],
+                chapters=result["chapters"],
                 duration=result["duration"],
                 words=words,
                 loudness=result["loudness"],
-                segments=[Segment(position=position, **segment) for position, segment in enumerate(result["segments"])],
+                segments=[
+                    Segment(position=position, rules=rules_of(result["language"]), **segment)
+                    for position, segment in enumerate(result["segments"])
+                ],
                 speakers=[Speaker(position=position, **speaker) for position, speaker in enumerate(result["speakers"])],
             )
         )

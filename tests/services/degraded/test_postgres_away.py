@@ -112,6 +112,7 @@ SPECIAL: dict[str, dict[str, Any]] = {
     "/internal/transcripts/{media_id} GET": {"issuer": "render"},
     "/internal/moments/{media_id} GET": {"issuer": "render"},
     "/v1/media/{media_id}/moments POST": {"json": {}},
+    "/v1/transcripts/search GET": {"params": {"q": "bees"}},
     "/v1/media/{media_id}/transcript/edits POST": {
         "json": {"kind": "review", "reviewed": True},
         "headers": {"If-Match": "*"},

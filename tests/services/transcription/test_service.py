@@ -86,6 +86,7 @@ def test_a_recording_becomes_a_transcript(transcription: UnderTest) -> None:
     transcript = Transcript.model_validate(read(transcription, media_id).json())
     assert len(transcript.words()) == ready.words > 10
     assert transcript.loudness is None
+    assert [chapter.start for chapter in transcript.chapters] == [transcript.segments[0].start]
     assert transcript.duration == pytest.approx(11.0, abs=0.1)
     assert [speaker.name for speaker in transcript.speakers] == ["Speaker 1"]
     assert all(word.end <= following.start for word, following in pairwise(transcript.words()))

@@ -33,6 +33,7 @@ import type {
   Share,
   Transcript,
   TranscriptChange,
+  TranscriptHit,
   User,
   Visibility,
   Wishes,
@@ -302,6 +303,9 @@ export const stepTranscript = (id: string, tag: string, step: 'undo' | 'redo') =
   ask<Transcript>(`/v1/media/${id}/transcript/${step}`, { method: 'POST', headers: matching(tag) });
 
 export const transcriptChanges = (id: string) => ask<MadeChange[]>(`/v1/media/${id}/transcript/edits`);
+
+export const searchTranscripts = (q: string, cursor: string | null) =>
+  ask<Omit<Page<TranscriptHit>, 'total'>>(`/v1/transcripts/search${query({ q, cursor })}`);
 
 export type TranscriptFile = 'vtt' | 'srt' | 'ttml' | 'ass' | 'txt' | 'md' | 'words.json';
 

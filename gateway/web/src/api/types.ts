@@ -310,6 +310,7 @@ export interface Transcript {
   duration: number;
   segments: Segment[];
   speakers: Speaker[];
+  chapters: { start: number; title: string }[];
 }
 
 /** Something that is put right in a transcript. */
@@ -322,6 +323,20 @@ export type TranscriptChange =
   | { kind: 'rename'; speaker: string; name: string }
   | { kind: 'unite'; speaker: string; into: string }
   | { kind: 'review'; reviewed: boolean };
+
+/** A sentence in which something was found. */
+export interface TranscriptHit {
+  media_id: string;
+  segment: string;
+  start: number;
+  end: number;
+  /** When the first word that matches is said, in seconds. */
+  at: number;
+  speaker: string | null;
+  text: string;
+  /** Which of the words between spaces match. */
+  words: number[];
+}
 
 export interface MadeChange {
   number: number;

@@ -34,6 +34,11 @@ export class Player {
     this.goto(to);
   }
 
+  /** Go to a position, and wait there. */
+  place(to: number): void {
+    this.goto(to, false);
+  }
+
   /** Play from `start` and pause at `end`. */
   playSpan(start: number, end: number): void {
     this.goto(start);
@@ -44,17 +49,18 @@ export class Player {
     this.element?.pause();
   }
 
-  private goto(to: number): void {
+  private goto(to: number, play = true): void {
     const { element } = this;
     if (!element) return;
     // Before the file's head is read, a position can't be set: it is asked for again then.
     if (element.readyState === HTMLMediaElement.HAVE_NOTHING) {
-      element.addEventListener('loadedmetadata', () => this.goto(to), { once: true, signal: this.detach.signal });
+      element.addEventListener('loadedmetadata', () => this.goto(to, play), { once: true, signal: this.detach.signal });
       element.load();
       return;
     }
     element.currentTime = to;
     this.told();
+    if (!play) return;
     // Refused where a browser wants a click first: then the position alone is right.
     element.play().catch(() => this.told());
   }

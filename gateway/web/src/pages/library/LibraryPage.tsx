@@ -10,6 +10,7 @@ import { usePageTitle } from '../../ui/usePageTitle';
 import { useUploads } from '../../uploads/uploadContext';
 import { Intake } from './Intake';
 import { MediaCard } from './MediaCard';
+import { SaidList } from './SaidList';
 import { UnfinishedUploads } from './UnfinishedUploads';
 import { UploadList } from './UploadList';
 import './library.css';
@@ -77,6 +78,7 @@ export function LibraryPage() {
           </button>
         )}
       </section>
+      {kind === 'recording' && q && <SaidList q={q} />}
     </>
   );
 }
@@ -87,8 +89,8 @@ function SearchField({ value, onChange }: { value: string; onChange: (value: str
       <Icon name="search" size={16} />
       <input
         type="search"
-        aria-label="Search by title"
-        placeholder="Search by title"
+        aria-label="Search titles and words"
+        placeholder="Search titles and words"
         value={value}
         onChange={(event) => onChange(event.target.value)}
       />
@@ -116,7 +118,7 @@ function Nothing({ kind, q, busy }: { kind: Kind; q: string; busy: boolean }) {
       <div className="empty">
         <Icon name="search" size={34} />
         <h2>No title holds “{q}”</h2>
-        <p>Titles are searched, not what was said. Try fewer letters.</p>
+        <p>{kind === 'clip' ? 'Only titles of clips are searched. Try fewer letters.' : 'What was said is searched below.'}</p>
       </div>
     );
   }

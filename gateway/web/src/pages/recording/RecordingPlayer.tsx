@@ -1,4 +1,5 @@
-import { useState } from 'react';
+import { useEffect, useState } from 'react';
+import { useSearchParams } from 'react-router';
 import type { Media, Moment } from '../../api/types';
 import { clock, date } from '../../format/time';
 import { usePlayer, usePosition } from '../../media/player';
@@ -19,6 +20,14 @@ export function RecordingPlayer({ media, moments }: RecordingPlayerProps) {
   // What plays keeps its address: a fresh grant would begin from the start.
   const [kept, setKept] = useState<string | null>(null);
   const src = kept ?? data?.url;
+  const [search] = useSearchParams();
+  const at = Number(search.get('at') ?? 0);
+  const ready = src !== undefined;
+
+  // Whoever comes from a search begins where it was said.
+  useEffect(() => {
+    if (ready && at > 0) player.place(at);
+  }, [player, ready, at]);
 
   async function renew(): Promise<void> {
     const position = player.time();

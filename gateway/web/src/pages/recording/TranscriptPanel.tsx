@@ -91,6 +91,7 @@ function Reader({ transcript }: { transcript: Transcript }) {
         }}
         onStep={(by) => setStep(step + by)}
       />
+      {transcript.chapters.length > 1 && <Chapters transcript={transcript} />}
       {editing && <EditBar transcript={transcript} query={query} changes={changes} />}
       {segments.length === 0 ? (
         <p className="panel-note">Nobody speaks in this recording.</p>
@@ -104,6 +105,32 @@ function Reader({ transcript }: { transcript: Transcript }) {
         />
       )}
     </>
+  );
+}
+
+/** What it is about, part by part: a click goes there. */
+function Chapters({ transcript }: { transcript: Transcript }) {
+  const { chapters } = transcript;
+  const player = usePlayer();
+  const current = usePosition((time) => chapters.findLastIndex((chapter) => chapter.start <= time));
+  return (
+    <details className="chapters">
+      <summary>{chapters.length} chapters</summary>
+      <ol>
+        {chapters.map((chapter, index) => (
+          <li key={chapter.start}>
+            <button
+              type="button"
+              className="chapter"
+              aria-current={index === current ? 'true' : undefined}
+              onClick={() => player.seek(chapter.start)}
+            >
+              <span className="chapter-time">{clock(chapter.start)}</span> {chapter.title}
+            </button>
+          </li>
+        ))}
+      </ol>
+    </details>
   );
 }
 
