@@ -9,7 +9,7 @@ from infra.onehost.place import Place
 
 __all__ = ["GRACE", "SWEEPERS", "sweep"]
 
-SWEEPERS = ("ingest", "render")  # those that put objects into the store
+SWEEPERS = ("ingest", "transcription", "render")  # those that put objects into the store
 GRACE = 600.0  # seconds
 
 

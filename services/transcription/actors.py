@@ -10,7 +10,11 @@ actors = bus.Actors("transcription")
 
 actors.on(events.MediaReceived)(transcribing.media_received)
 actors.on(events.MediaDeleted)(transcribing.forget)
-# Four attempts span a quarter of a minute of backoff: ingest may be restarting.
-actors.work(transcribing.TRANSCRIBE, failed=transcribing.transcribe_failed, retried=transcribing.taken_up, attempts=4)(
-    transcribing.transcribe
-)
+for _kind, _run in (
+    (transcribing.TRANSCRIBE, transcribing.transcribe),
+    (transcribing.HEAR, transcribing.hear_chunk),
+    (transcribing.GATHER, transcribing.gather_chunks),
+):
+    # Four attempts span a quarter of a minute of backoff: ingest may be restarting.
+    actors.work(_kind, failed=transcribing.transcribe_failed, retried=transcribing.taken_up, attempts=4)(_run)
+actors.every(300)(transcribing.sweep_now_and_then)

@@ -10,7 +10,7 @@ from libs import web
 from services.transcription import api
 from services.transcription.actors import actors
 from services.transcription.models import Edit, Recording, Segment, Speaker, Transcript
-from services.transcription.operations import reading
+from services.transcription.operations import reading, transcribing
 from services.transcription.settings import settings
 
 
@@ -28,6 +28,7 @@ service = web.Service(
     routers=[api.router],
     actors=actors,
     system=reading.system,
+    sweep=transcribing.sweep,
     about={
         "transcripts": (Transcript, lambda user: Transcript.media_id.in_(_recordings(user))),
         "segments": (Segment, lambda user: Segment.transcript_id.in_(_transcripts(user))),

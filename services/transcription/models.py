@@ -91,6 +91,41 @@ class Transcript(Base):
         )
 
 
+class Pass(Base):
+    """A recording while it is heard, from its being cut to its transcript; its id is that of the job that cuts it."""
+
+    __tablename__ = "passes"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    media_id: Mapped[UUID] = mapped_column(ForeignKey("recordings.media_id", ondelete="CASCADE"))
+    engine: Mapped[str]
+    model: Mapped[str]
+    quality: Mapped[str]
+    duration: Mapped[float | None]  # seconds; None while it is being cut
+    turns: Mapped[list[Any] | None]  # who speaks by channel; None where voices decide
+    loudness: Mapped[dict[str, Any] | None] = mapped_column(deferred=True)
+    failed: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime] = mapped_column(server_default=database.now())
+
+
+class Chunk(Base):
+    """A stretch of a recording that is heard by itself, by a job of its own. Times are seconds of the recording."""
+
+    __tablename__ = "chunks"
+
+    pass_id: Mapped[UUID] = mapped_column(ForeignKey("passes.id", ondelete="CASCADE"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)  # from 0
+    start: Mapped[float]
+    end: Mapped[float]
+    heard_from: Mapped[float]  # when its sound begins
+    regions: Mapped[list[Any]]  # pairs of seconds
+    speech: Mapped[float]  # seconds between its own ends
+    object_key: Mapped[str] = mapped_column(unique=True)
+    size: Mapped[int]  # bytes
+    done: Mapped[float] = mapped_column(default=0.0)  # seconds of speech heard so far
+    heard: Mapped[dict[str, Any] | None] = mapped_column(deferred=True)  # what hear_child gave, and its EngineSpan
+
+
 class Segment(Base):
     """A sentence of one speaker."""
 

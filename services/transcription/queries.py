@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from uuid import UUID
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, selectinload, undefer
 
+from libs import database
 from libs.web import problems
-from services.transcription.models import Edit, Recording, Segment, Transcript
+from services.transcription.models import Chunk, Edit, Pass, Recording, Segment, Transcript
 
 
 def locked(session: Session, media_id: UUID) -> Recording:
@@ -101,6 +103,70 @@ def edit_to(session: Session, transcript_id: UUID, *, undo: bool) -> Edit | None
     order = Edit.number.desc() if undo else Edit.number.asc()
     wanted = select(Edit).where(Edit.transcript_id == transcript_id, Edit.undone.is_(not undo)).order_by(order)
     return session.scalar(wanted.limit(1))
+
+
+def hearing(session: Session, pass_id: UUID) -> Pass | None:
+    """A pass, locked, whose recording is still there."""
+    wanted = (
+        select(Pass)
+        .join(Recording, Recording.media_id == Pass.media_id)
+        .where(Pass.id == pass_id, Recording.deleted_at.is_(None))
+        .with_for_update(of=Pass)
+    )
+    return session.scalar(wanted)
+
+
+def chunk(session: Session, pass_id: UUID, position: int, *, heard: bool = False) -> Chunk | None:
+    """One chunk of a pass, on demand with what was heard in it."""
+    return session.get(Chunk, (pass_id, position), options=[undefer(Chunk.heard)] if heard else [])
+
+
+def note_heard(session: Session, pass_id: UUID, position: int, done: float) -> tuple[float, float, float | None]:
+    """Note how much of a chunk is heard; returns seconds of speech done and found, and how long the rest will take."""
+    session.execute(update(Chunk).where(Chunk.pass_id == pass_id, Chunk.position == position).values(done=done))
+    total = func.coalesce(func.sum(Chunk.speech), 0.0)
+    spent = func.extract("epoch", database.now() - Pass.created_at)
+    row = session.execute(
+        select(func.coalesce(func.sum(Chunk.done), 0.0), total, spent, Pass.duration)
+        .join(Pass, Pass.id == Chunk.pass_id)
+        .where(Pass.id == pass_id)
+        .group_by(Pass.id)
+    ).first()
+    if row is None:
+        return 0.0, 0.0, None
+    reached, found, seconds, duration = row
+    known = reached > 0 and duration is not None
+    return reached, found, round(float(seconds) / reached * (found - reached), 1) if known else None
+
+
+def unheard(session: Session, pass_id: UUID) -> int:
+    """How many chunks of a pass are not heard yet."""
+    wanted = select(func.count()).where(Chunk.pass_id == pass_id, Chunk.heard.is_(None))
+    return session.execute(wanted).scalar_one()
+
+
+def heard_chunks(session: Session, pass_id: UUID) -> Iterator[Chunk]:
+    """The chunks of a pass in order, with what was heard in them, read a few at a time."""
+    wanted = select(Chunk).where(Chunk.pass_id == pass_id).order_by(Chunk.position).options(undefer(Chunk.heard))
+    return iter(session.scalars(wanted.execution_options(yield_per=8)))
+
+
+def drop_passes(session: Session, media_id: UUID) -> list[str]:
+    """Drop what was cut of a recording; returns the keys of the objects that nothing refers to then."""
+    wanted = select(Chunk.object_key).join(Pass, Pass.id == Chunk.pass_id).where(Pass.media_id == media_id)
+    keys = list(session.scalars(wanted))
+    session.execute(delete(Pass).where(Pass.media_id == media_id))
+    return keys
+
+
+def known_keys(session: Session, keys: list[str]) -> set[str]:
+    """Which of some keys chunks refer to."""
+    return set(session.scalars(select(Chunk.object_key).where(Chunk.object_key.in_(keys))))
+
+
+def stored_keys(session: Session) -> set[str]:
+    """All keys that chunks refer to."""
+    return set(session.scalars(select(Chunk.object_key)))
 
 
 def next_version(session: Session, media_id: UUID) -> int:

@@ -28,6 +28,7 @@ class TranscriptionSettings(ServiceSettings):
     speech_workers: Annotated[int, Field(ge=0, le=64)] = (
         0  # processes that hear side by side; 0: one per core, at most 4
     )
+    speech_chunk: Annotated[float, Field(ge=30, le=300)] = 240.0  # seconds of a recording that one job hears
     speech_memory: Annotated[int, Field(ge=1)] = 8 * 1024**3  # bytes of address space of an engine process
 
     @property

@@ -1,15 +1,14 @@
-"""Running the listening child for one recording: its limits, its deadline, and what it tells on the way."""
+"""Running the children that cut, hear and gather: their limits, their deadlines, and what they tell on the way."""
 
 from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 from libs import process
 from libs.contracts.media import EngineSpan, Original
@@ -17,74 +16,112 @@ from libs.telemetry import log
 from services.transcription.engines.choice import Choice
 from services.transcription.settings import TranscriptionSettings
 
-__all__ = ["Listened", "listen", "scratch_of"]
+__all__ = ["LONGEST_PART", "cut", "gather", "hear", "scratch"]
 
-CHILD = "services.transcription.engines.child"
+CUTTER = "services.transcription.engines.cut_child"
+HEARER = "services.transcription.engines.hear_child"
+GATHERER = "services.transcription.engines.gather_child"
 SAMPLE_BYTES = 32_000  # per second of one channel of decoded sound
 LONGEST_FACTOR, LONGEST_SLACK = 1.05, 10.0  # what is decoded beyond the probed duration, which some containers estimate
+LONGEST_PART = 320.0  # seconds that one chunk can hold, overlaps included
 SLOWEST, START = 10.0, 300.0  # the deadline: this many seconds per second of sound, and to begin with
 STALL, WHISPER_STALL = 60.0, 120.0  # seconds without progress: half a minute of sound is one step of Whisper's, and
 # large-v3 on one core takes more than a minute for it
+NICE = 5  # people who click come before recordings that wait
+SMALL = 64 * 1024**2  # bytes of the files of a child that writes none of note
+
+Tell = Callable[[dict[str, Any]], None]
+Cancelled = Callable[[], bool]
 
 
-@dataclass(frozen=True)
-class Listened:
-    """What the child gave, in the words of the transcript contract, and how long it ran."""
-
-    result: dict[str, Any]
-    span: EngineSpan
-
-
-def scratch_of(media_id: UUID, settings: TranscriptionSettings) -> Path:
-    """Where a recording's decoded sound lies while it is heard."""
-    return settings.work_dir / f"transcribe-{media_id}"
-
-
-def listen(
-    source: Path,
-    original: Original,
-    choice: Choice,
-    language: str,
-    settings: TranscriptionSettings,
-    tell: Callable[[float, float], None],
-    cancelled: Callable[[], bool],
-) -> Listened:
-    """Transcribe a file. ``tell`` gets the seconds of speech done and found. Raises a ChildError."""
-    scratch = scratch_of(original.media_id, settings)
-    shutil.rmtree(scratch, ignore_errors=True)  # of an attempt whose worker was killed
-    scratch.mkdir(parents=True)
-    longest = original.duration * LONGEST_FACTOR + LONGEST_SLACK
-    started_at, started = datetime.now(UTC), time.monotonic()
+@contextmanager
+def scratch(name: str, settings: TranscriptionSettings) -> Iterator[Path]:
+    """A folder for one attempt. What one left whose worker was killed goes first."""
+    folder = settings.work_dir / name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     try:
-        result = process.run_module(
-            CHILD,
-            {
-                "source": str(source),
-                "container": original.container,
-                "longest": longest,
-                "scratch": str(scratch),
-                "engine": _engine(choice, settings),
-                "language": language,
-                "speakers": None,
-            },
-            deadline=START + SLOWEST * original.duration,
-            stall=STALL if choice.engine == "pocketsphinx" else WHISPER_STALL,
-            memory=settings.speech_memory,
-            file_size=2 * int(longest * SAMPLE_BYTES) + 1024 * 1024,
-            network=choice.network,
-            nice=5,  # people who click come before recordings that wait
-            cancelled=cancelled,
-            env={"TMPDIR": str(scratch), "OMP_WAIT_POLICY": "PASSIVE"},
-            on_message=lambda message: tell(message["done"], message["total"]) if "total" in message else None,
-        )
+        yield folder
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def cut(
+    source: Path, original: Original, folder: Path, settings: TranscriptionSettings, tell: Tell, cancelled: Cancelled
+) -> dict[str, Any]:
+    """Cut a recording into chunks, see ``cut_child``. ``tell`` gets each of its messages. Raises a ChildError."""
+    longest = original.duration * LONGEST_FACTOR + LONGEST_SLACK
+    result = process.run_module(
+        CUTTER,
+        {
+            "source": str(source),
+            "container": original.container,
+            "longest": longest,
+            "scratch": str(folder),
+            "target": settings.speech_chunk,
+            "speakers": None,
+        },
+        deadline=START + original.duration,
+        stall=STALL,
+        memory=settings.speech_memory,
+        file_size=2 * int(longest * SAMPLE_BYTES) + 1024 * 1024,
+        nice=NICE,
+        cancelled=cancelled,
+        env=_environment(folder),
+        on_message=tell,
+    )
     if result["missing"]:
         log.warning(
             "a recording ends before its time", extra={"media_id": str(original.media_id), "seconds": result["missing"]}
         )
+    return result
+
+
+def hear(
+    chunk: dict[str, Any],
+    choice: Choice,
+    folder: Path,
+    settings: TranscriptionSettings,
+    tell: Callable[[float], None],
+    cancelled: Cancelled,
+) -> dict[str, Any]:
+    """Hear a chunk, see ``hear_child``; its ``span`` is when the engine worked. ``tell`` gets the seconds of speech done."""
+    started_at, started = datetime.now(UTC), time.monotonic()
+    result = process.run_module(
+        HEARER,
+        {**chunk, "engine": _engine(choice, settings)},
+        deadline=START + SLOWEST * LONGEST_PART,
+        stall=STALL if choice.engine == "pocketsphinx" else WHISPER_STALL,
+        memory=settings.speech_memory,
+        file_size=SMALL,
+        network=choice.network,
+        nice=NICE,
+        cancelled=cancelled,
+        env=_environment(folder),
+        on_message=lambda message: tell(message["done"]),
+    )
     span = EngineSpan(engine=choice.engine, started_at=started_at, seconds=round(time.monotonic() - started, 3))
-    return Listened(result, span)
+    return result | {"span": span.model_dump(mode="json")}
+
+
+def gather(
+    chunks: Path, wanted: dict[str, Any], folder: Path, settings: TranscriptionSettings, cancelled: Cancelled
+) -> dict[str, Any]:
+    """Make a transcript of what was heard, see ``gather_child``; ``wanted`` is its request less the file of chunks."""
+    return process.run_module(
+        GATHERER,
+        {**wanted, "chunks": str(chunks)},
+        deadline=START,
+        memory=settings.speech_memory,
+        file_size=SMALL,
+        nice=NICE,
+        cancelled=cancelled,
+        env=_environment(folder),
+    )
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    return {"TMPDIR": str(folder), "OMP_WAIT_POLICY": "PASSIVE"}
 
 
 def _engine(choice: Choice, settings: TranscriptionSettings) -> dict[str, Any]:

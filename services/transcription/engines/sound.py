@@ -30,6 +30,8 @@ __all__ = [
     "loudness",
     "opened",
     "opened_channels",
+    "read",
+    "write_flac",
 ]
 
 Layout = Literal["mono", "stereo"]
@@ -39,6 +41,7 @@ FLOOR = -90.0  # dB relative to full scale: silence
 SHORTEST_HOP = 0.1  # seconds
 MOST_LEVELS = 36_000  # an hour at 0.1 s; longer recordings get a longer hop
 TOLERATED_GAP = 0.05  # seconds: below the jitter of container time stamps nothing is padded
+FRAME = 4096  # samples
 BLOCK = 1 << 20  # samples read at a time
 MISSING, MISSING_SHARE = 2.0, 0.02  # seconds, and share of the whole, that a container's claim may be off
 NEAR_THE_END = 1 << 20  # bytes: what a container puts behind its last packet, its index aside
@@ -196,6 +199,23 @@ def opened_channels(path: Path) -> tuple[Sound, Sound]:
     """Left and right of what ``decode_channels`` wrote, mapped and not read."""
     both = np.memmap(path, dtype=np.int16, mode="r").reshape(-1, CHANNELS["stereo"])
     return both[:, 0], both[:, 1]
+
+
+def read(path: Path) -> Sound:
+    """All samples of what ``write_flac`` wrote."""
+    with av.open(f"file:{path}", format="flac", container_options={"protocol_whitelist": "file"}) as media:
+        return np.concatenate([np.empty(0, np.int16), *(frame.to_ndarray()[0] for frame in media.decode(audio=0))])
+
+
+def write_flac(path: Path, sound: Sound) -> None:
+    """Write samples as FLAC: the same samples in about half the bytes."""
+    with av.open(str(path), "w", format="flac") as media:
+        track = media.add_stream("flac", rate=RATE, layout="mono")
+        for at in range(0, len(sound), FRAME):
+            frame = AudioFrame.from_ndarray(np.ascontiguousarray(sound[None, at : at + FRAME]), "s16", "mono")
+            frame.sample_rate, frame.pts = RATE, at
+            media.mux(track.encode(frame))
+        media.mux(track.encode(None))
 
 
 def loudness(sound: Sound) -> tuple[float, list[float]]:

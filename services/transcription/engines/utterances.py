@@ -8,7 +8,7 @@ import numpy as np
 
 from services.transcription.engines.protocol import RATE, Region, Sound
 
-__all__ = ["utterances"]
+__all__ = ["quietest", "utterances"]
 
 QUIET = round(0.1 * RATE)  # samples over which loudness is judged when a long region has to be cut
 
@@ -28,15 +28,20 @@ def utterances(sound: Sound, regions: Sequence[Region], join: float, longest: fl
     return joined
 
 
+def quietest(sound: Sound, start: float, end: float) -> float:
+    """The quietest moment between two, in seconds of ``sound``."""
+    first = round(start * RATE)
+    stretch = sound[first : round(end * RATE)].astype(np.float32)
+    power = (stretch[: len(stretch) // QUIET * QUIET].reshape(-1, QUIET) ** 2).mean(axis=1)
+    return (first + (int(power.argmin()) + 0.5) * QUIET) / RATE
+
+
 def _cut(sound: Sound, region: Region, longest: float) -> Iterator[Region]:
     """Halve a long region at the quietest spot of its middle third until the pieces are short enough."""
     if region.end - region.start <= longest:
         yield region
         return
     third = (region.end - region.start) / 3
-    first = round((region.start + third) * RATE)
-    middle = sound[first : round((region.end - third) * RATE)].astype(np.float32)
-    power = (middle[: len(middle) // QUIET * QUIET].reshape(-1, QUIET) ** 2).mean(axis=1)
-    spot = (first + (int(power.argmin()) + 0.5) * QUIET) / RATE
+    spot = quietest(sound, region.start + third, region.end - third)
     yield from _cut(sound, Region(region.start, spot), longest)
     yield from _cut(sound, Region(spot, region.end), longest)

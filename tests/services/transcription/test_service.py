@@ -74,7 +74,7 @@ def read(service: UnderTest, media_id: UUID, suffix: str = "", by: UUID = OWNER,
 
 def test_a_recording_becomes_a_transcript(transcription: UnderTest) -> None:
     media_id = receive(transcription, SPEECH / "kennedy.flac", times=2)
-    assert transcription.do_jobs() == 1
+    assert transcription.do_jobs() == 3  # cut, heard, gathered
     [ready] = transcription.told(events.TranscriptReady)
     assert isinstance(ready, events.TranscriptReady)
     assert (ready.media_id, ready.owner_id, ready.quality) == (media_id, OWNER, "draft")
@@ -232,7 +232,11 @@ def test_a_recording_deleted_while_it_is_heard_stops_the_child(transcription: Un
     transcription.tell(events.MediaDeleted(media_id=media_id, owner_id=OWNER))
     working.join(30)
     assert not working.is_alive()
-    assert transcription.rows("SELECT state FROM jobs") == [("cancelled",)]
+    states = {state for (state,) in transcription.rows("SELECT state FROM jobs")}
+    assert "cancelled" in states
+    assert states <= {"cancelled", "done"}
+    assert transcription.rows("SELECT count(*) FROM chunks") == [(0,)]
+    assert not list((transcription.home / "objects" / "chunks").rglob("*.flac"))
     assert transcription.told(events.TranscriptReady) == transcription.told(events.TranscriptFailed) == []
     assert not list(settings().work_dir.glob(f"*{media_id}*"))
 
@@ -241,13 +245,35 @@ def test_a_killed_child_is_tried_again(transcription: UnderTest) -> None:
     receive(transcription, SPEECH / "austen.flac")
     working = threading.Thread(target=transcription.do_jobs)
     working.start()
-    _until(lambda: _children("services.transcription.engines.child"))
-    os.kill(_children("services.transcription.engines.child")[0], signal.SIGKILL)
+    _until(lambda: _children("services.transcription.engines.hear_child"))
+    os.kill(_children("services.transcription.engines.hear_child")[0], signal.SIGKILL)
     working.join(30)
-    assert transcription.rows("SELECT state, failures FROM jobs") == [("queued", 1)]
+    assert transcription.rows("SELECT state, failures FROM jobs WHERE kind = 'hear'") == [("queued", 1)]
+    assert transcription.rows("SELECT state, attempt FROM jobs WHERE kind = 'transcribe'") == [("done", 1)]
     transcription.execute("UPDATE jobs SET run_after = now()")
     transcription.do_jobs()
     assert len(transcription.told(events.TranscriptReady)) == 1
+
+
+def test_a_long_recording_is_heard_in_chunks_with_the_words_of_hearing_it_whole(
+    start: Callable[..., UnderTest], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
+    path = write(tmp_path / "long.wav", np.concatenate([_austen(), np.zeros(RATE)] * 3))
+    words = {}
+    for chunk in (30, 300):
+        service = start("transcription", CLIPSTEAD_HUB_URL="", CLIPSTEAD_SPEECH_CHUNK=str(chunk))
+        media_id = receive(service, path)
+        service.do_jobs()
+        [(heard,)] = service.rows("SELECT count(*) FROM jobs WHERE kind = 'hear' AND state = 'done'")
+        assert heard == (1 if chunk == 300 else 3)
+        assert service.rows("SELECT count(*) FROM passes") == service.rows("SELECT count(*) FROM chunks") == [(0,)]
+        assert not list((service.home / "objects" / "chunks").rglob("*.flac"))
+        words[chunk] = Transcript.model_validate(read(service, media_id).json()).words()
+        told = service.told(events.TranscriptProgress)
+        assert [event.done for event in told] == sorted(event.done for event in told)
+    assert [word.text for word in words[30]] == [word.text for word in words[300]]
+    assert all(abs(one.start - other.start) < 0.05 for one, other in zip(words[30], words[300], strict=True))
 
 
 def test_a_whisper_folder_makes_it_standard_quality(
@@ -309,14 +335,14 @@ def test_a_transcript_that_is_no_longer_ours_is_thrown_away(
 ) -> None:
     """Another worker took the job over while the child ran: its result must not become visible."""
     media_id = receive(transcription, SPEECH / "kennedy.flac")
-    listen = transcribing.listen
+    gather = transcribing.gather
 
     def slow(*arguments: Any) -> Any:
-        heard = listen(*arguments)
+        gathered = gather(*arguments)
         transcription.execute("UPDATE jobs SET attempt = attempt + 1")
-        return heard
+        return gathered
 
-    monkeypatch.setattr(transcribing, "listen", slow)
+    monkeypatch.setattr(transcribing, "gather", slow)
     transcription.do_jobs()
     assert transcription.told(events.TranscriptReady) == []
     assert read(transcription, media_id).status_code == 404

@@ -95,9 +95,9 @@ def test_sound_that_ends_early_in_a_file_that_goes_on_is_no_success(tmp_path: Pa
     assert decoded.cut_short
     assert not decoded.torn
     request = {"source": str(path), "container": "matroska", "longest": 60.0, "scratch": str(tmp_path)}
-    request |= {"engine": {"name": "pocketsphinx", "workers": 1}, "language": "", "speakers": None}
+    request |= {"target": 240.0, "speakers": None}
     with pytest.raises(process.ChildFailed) as caught:
-        process.run_module("services.transcription.engines.child", request, deadline=60)
+        process.run_module("services.transcription.engines.cut_child", request, deadline=60)
     assert "10.0 s were decoded of 20.0 s" in caught.value.stderr
 
 
