@@ -73,6 +73,7 @@ class Transcript(Contract):
     reason: str = ""  # why the engine ran as it did
     version: int = 1
     tag: str = ""  # what If-Match takes, without quotes
+    complete: bool = True  # False while it is still being heard: then it holds what was heard so far, without speakers
     edited_at: datetime | None = None  # by people
     reviewed_at: datetime | None = None  # somebody says that it is right
     duration: float

@@ -32,8 +32,11 @@ UNCHANGED = bare(304, "It is the one that you have.")
     responses=UNCHANGED,
 )
 def transcript(media_id: UUID, caller: Caller, if_none_match: IfNoneMatch = None) -> Response:
-    """Show what was said in a recording of one's own: segments with words, and speakers."""
-    tag, found = reading.transcript(media_id, caller.require("read"))
+    """Show what was said in a recording of one's own: segments with words, and speakers.
+
+    While it is being heard, what was heard so far: then ``complete`` is false, and there are no speakers yet.
+    """
+    tag, found = reading.transcript(media_id, caller.require("read"), partly=True)
     return _answer(_json(found), "application/json", tag, if_none_match)
 
 

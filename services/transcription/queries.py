@@ -116,6 +116,22 @@ def hearing(session: Session, pass_id: UUID) -> Pass | None:
     return session.scalar(wanted)
 
 
+def pass_of(session: Session, media_id: UUID, owner_id: UUID) -> Pass | None:
+    """The pass of a recording of one's own that is being heard."""
+    wanted = (
+        select(Pass)
+        .join(Recording, Recording.media_id == Pass.media_id)
+        .where(
+            Pass.media_id == media_id,
+            Pass.failed.is_(False),
+            Recording.owner_id == owner_id,
+            Recording.deleted_at.is_(None),
+        )
+        .order_by(Pass.created_at.desc())
+    )
+    return session.scalars(wanted).first()
+
+
 def chunk(session: Session, pass_id: UUID, position: int, *, heard: bool = False) -> Chunk | None:
     """One chunk of a pass, on demand with what was heard in it."""
     return session.get(Chunk, (pass_id, position), options=[undefer(Chunk.heard)] if heard else [])

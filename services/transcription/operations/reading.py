@@ -2,26 +2,70 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from libs import database
 from libs.contracts import transcripts as contracts
 from libs.web import problems
 from services.transcription import queries, searching
 from services.transcription.engines.choice import standing
+from services.transcription.engines.protocol import Quality, Word
+from services.transcription.engines.sentences import Sentence, sentences
+from services.transcription.engines.stitching import stitched
+from services.transcription.models import Chunk, Pass
 from services.transcription.settings import settings
 
 __all__ = ["search", "system", "transcript", "transcript_for_services"]
 
 
-def transcript(media_id: UUID, owner_id: UUID) -> tuple[str, contracts.Transcript]:
-    """The newest transcript of a recording of one's own, less its loudness, and its entity tag."""
+def transcript(media_id: UUID, owner_id: UUID, *, partly: bool = False) -> tuple[str, contracts.Transcript]:
+    """The newest transcript of a recording of one's own, less its loudness, and its entity tag.
+
+    ``partly``: what was heard so far will do, where there is none yet.
+    """
     with database.transaction() as session:
         found = queries.transcript(session, media_id, owner_id)
-        if found is None:
+        if found is not None:
+            return found.tag, found.public()
+        going_on = queries.pass_of(session, media_id, owner_id) if partly else None
+        if going_on is None:
             raise queries.none_there()
-        return found.tag, found.public()
+        chunks = list(queries.heard_chunks(session, going_on.id))
+        return _so_far(going_on, chunks)
+
+
+def _so_far(going_on: Pass, chunks: list[Chunk]) -> tuple[str, contracts.Transcript]:
+    """What was heard of a recording that is being heard, up to the first chunk that was not."""
+    heard = list(takewhile(lambda chunk: chunk.heard is not None, chunks))
+    parts = [[Word(*word) for word in (chunk.heard or {})["words"]] for chunk in heard]
+    quality: Quality = "standard" if going_on.quality == "standard" else "draft"
+    said = sentences(stitched(parts, [chunk.end for chunk in heard[:-1]]), quality)
+    tag = f"{going_on.id}.{len(heard)}"
+    return tag, contracts.Transcript(
+        media_id=going_on.media_id,
+        engine=going_on.engine,
+        model=going_on.model,
+        quality=quality,
+        language=(heard[0].heard or {})["language"] if heard else "und",
+        tag=tag,
+        complete=False,
+        duration=chunks[-1].end if chunks else 0.0,
+        segments=tuple(_segment(going_on.id, sentence) for sentence in said),
+        speakers=(),
+    )
+
+
+def _segment(pass_id: UUID, sentence: Sentence) -> contracts.Segment:
+    words = [
+        contracts.Word(text=word.text, start=word.start, end=word.end, confidence=word.confidence)
+        for word in sentence.words
+    ]
+    start, end = words[0].start, words[-1].end
+    return contracts.Segment(
+        id=uuid5(pass_id, str(start)), text=sentence.text, start=start, end=end, words=tuple(words)
+    )
 
 
 def transcript_for_services(media_id: UUID) -> contracts.Transcript:

@@ -276,6 +276,33 @@ def test_a_long_recording_is_heard_in_chunks_with_the_words_of_hearing_it_whole(
     assert all(abs(one.start - other.start) < 0.05 for one, other in zip(words[30], words[300], strict=True))
 
 
+def test_what_was_heard_so_far_can_be_read_while_the_rest_is_heard(
+    start: Callable[..., UnderTest], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
+    service = start("transcription", CLIPSTEAD_HUB_URL="", CLIPSTEAD_SPEECH_CHUNK="30")
+    media_id = receive(service, write(tmp_path / "long.wav", np.concatenate([_austen(), np.zeros(RATE)] * 3)))
+    seen: list[Any] = []
+    hear = transcribing.hear
+
+    def watched(*arguments: Any) -> Any:
+        seen.append(read(service, media_id))
+        return hear(*arguments)
+
+    monkeypatch.setattr(transcribing, "hear", watched)
+    service.do_jobs()
+    whole = read(service, media_id).json()
+    assert [answer.json()["complete"] for answer in seen] == [False] * 3
+    assert whole["complete"]
+    texts = [[word["text"].lower().strip(".") for segment in answer["segments"] for word in segment["words"]]
+             for answer in (*(answer.json() for answer in seen), whole)]  # fmt: skip
+    assert texts[0] == []
+    assert 0 < len(texts[1]) < len(texts[2]) < len(texts[3])
+    assert all(text == texts[3][: len(text)] for text in texts)
+    assert len({answer.headers["etag"] for answer in seen}) == 3
+    assert read(service, media_id, by=STRANGER).status_code == 404
+
+
 def test_a_whisper_folder_makes_it_standard_quality(
     start: Callable[..., UnderTest], whisper_folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

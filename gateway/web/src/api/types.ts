@@ -301,6 +301,8 @@ export interface Transcript {
   media_id: string;
   /** Names this state of it in If-Match. */
   tag: string;
+  /** False while it is still being heard. */
+  complete: boolean;
   edited_at: string | null;
   reviewed_at: string | null;
   engine: string;

@@ -38,14 +38,20 @@ export function usePlayback(id: string, wanted: boolean) {
   });
 }
 
+/** The transcript. While the recording is being heard, it is what was heard so far, read again as that grows. */
 export function useTranscript(media: Media) {
+  const hearing = media.transcript === null && media.stages.some(({ name, state }) => name === 'transcribe' && state === 'running');
   return useQuery({
     queryKey: ['transcript', media.id],
     queryFn: () => api.transcript(media.id),
-    enabled: media.transcript !== null,
-    staleTime: Infinity,
+    enabled: media.transcript !== null || hearing,
+    staleTime: ({ state }) => (state.data?.complete ? Infinity : 0),
+    refetchInterval: ({ state }) => (state.data?.complete ? false : HEARING_BEAT),
+    retry: false,
   });
 }
+
+const HEARING_BEAT = 5000; // milliseconds
 
 /** The found moments. Read again when their number or their finder changes. */
 export function useMoments(media: Media) {

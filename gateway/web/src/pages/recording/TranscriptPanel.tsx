@@ -34,7 +34,7 @@ export function TranscriptPanel({ media }: { media: Media }) {
       ) : (
         <>
           <h2 id="transcript-title">Transcript</h2>
-          {error ? <Trouble what="The transcript is" error={error} /> : <p className="panel-note">{waitingFor(media)}</p>}
+          {error && media.transcript ? <Trouble what="The transcript is" error={error} /> : <p className="panel-note">{waitingFor(media)}</p>}
         </>
       )}
     </section>
@@ -64,15 +64,17 @@ function Reader({ transcript }: { transcript: Transcript }) {
           <input type="checkbox" checked={follow} onChange={(event) => setFollow(event.target.checked)} />
           Follow
         </label>
-        <button
-          type="button"
-          className="icon-button"
-          aria-label="Edit the transcript"
-          aria-pressed={editing}
-          onClick={() => setEditing(!editing)}
-        >
-          <Icon name={editing ? 'check' : 'edit'} />
-        </button>
+        {transcript.complete && (
+          <button
+            type="button"
+            className="icon-button"
+            aria-label="Edit the transcript"
+            aria-pressed={editing}
+            onClick={() => setEditing(!editing)}
+          >
+            <Icon name={editing ? 'check' : 'edit'} />
+          </button>
+        )}
         <Menu label="Download the transcript" button={<Icon name="download" />}>
           {FILES.map(([format, title]) => (
             <a key={format} className="menu-item" href={captionsUrl(transcript.media_id, format)} download>
@@ -93,8 +95,13 @@ function Reader({ transcript }: { transcript: Transcript }) {
       />
       {transcript.chapters.length > 1 && <Chapters transcript={transcript} />}
       {editing && <EditBar transcript={transcript} query={query} changes={changes} />}
+      {!transcript.complete && (
+        <p className="panel-note" role="status">
+          Still listening: more comes here as it is heard, and then who speaks.
+        </p>
+      )}
       {segments.length === 0 ? (
-        <p className="panel-note">Nobody speaks in this recording.</p>
+        transcript.complete && <p className="panel-note">Nobody speaks in this recording.</p>
       ) : (
         <Segments
           transcript={transcript}
