@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Query, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from libs.contracts.transcripts import Transcript
 from libs.web import Caller, Internal
@@ -117,7 +117,13 @@ def transcript_for_services(media_id: UUID) -> Response:
     return Response(reading.transcript_for_services(media_id).model_dump_json(), media_type="application/json")
 
 
-class Text(BaseModel):
+class Wanted(BaseModel):
+    """A change that is asked for, and nothing besides."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Text(Wanted):
     """Other words in a segment. Those that stay keep their times, new ones share the time of what they replace."""
 
     kind: Literal["text"]
@@ -125,7 +131,7 @@ class Text(BaseModel):
     text: Annotated[str, Field(min_length=1, max_length=10_000)]
 
 
-class Attribution(BaseModel):
+class Attribution(Wanted):
     """Somebody else says a segment: a label, "new" for a voice that has none yet, or null for nobody in particular."""
 
     kind: Literal["speaker"]
@@ -133,7 +139,7 @@ class Attribution(BaseModel):
     speaker: Annotated[str, Field(max_length=20)] | None
 
 
-class Split(BaseModel):
+class Split(Wanted):
     """Two segments of one. ``word`` is the index, from 0, of the first word of the second."""
 
     kind: Literal["split"]
@@ -141,14 +147,14 @@ class Split(BaseModel):
     word: Annotated[int, Field(ge=1, le=100_000)]
 
 
-class Merge(BaseModel):
+class Merge(Wanted):
     """Join the next segment to this one."""
 
     kind: Literal["merge"]
     segment: UUID
 
 
-class Replacement(BaseModel):
+class Replacement(Wanted):
     """Find and replace in all segments. An empty ``replace`` takes words out."""
 
     kind: Literal["replace"]
@@ -158,7 +164,7 @@ class Replacement(BaseModel):
     whole_words: bool = True
 
 
-class Renaming(BaseModel):
+class Renaming(Wanted):
     """A name for a speaker."""
 
     kind: Literal["rename"]
@@ -166,7 +172,7 @@ class Renaming(BaseModel):
     name: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$")]
 
 
-class Unification(BaseModel):
+class Unification(Wanted):
     """Two speakers are one: what the first says, the second says."""
 
     kind: Literal["unite"]
@@ -174,7 +180,7 @@ class Unification(BaseModel):
     into: Annotated[str, Field(max_length=20)]
 
 
-class Review(BaseModel):
+class Review(Wanted):
     """Somebody has read it all, and it is right; or not any longer. This is no change that is undone."""
 
     kind: Literal["review"]

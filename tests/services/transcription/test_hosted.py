@@ -25,11 +25,12 @@ SAID = Region(1.0, 5.0)
 
 
 @pytest.fixture
-def service(speech_service: SpeechService) -> Iterator[SpeechService]:
-    yield speech_service
+def service(speech_service: SpeechService) -> SpeechService:
+    # Before, not after: other files ask the same service.
     speech_service.first.clear()
     speech_service.asked.clear()
     speech_service.says = None
+    return speech_service
 
 
 @pytest.fixture
