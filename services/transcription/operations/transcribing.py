@@ -23,7 +23,7 @@ from libs.patience import TryLater
 from libs.storage.sweeping import Report, Sweeper
 from libs.web import problems
 from services.transcription import queries
-from services.transcription.engines.choice import Choice, choose
+from services.transcription.engines.choice import Choice, Named, choose
 from services.transcription.engines.listening import cut, gather, hear, scratch
 from services.transcription.models import Chunk, Pass, Segment, Speaker, Transcript
 from services.transcription.progress import Progress
@@ -77,9 +77,9 @@ def forget(event: events.MediaDeleted, delivery: bus.Delivery) -> None:
         if not delivery.first(session):
             return
         recording = queries.locked(session, event.media_id)
+        keys = queries.drop_passes(session, event.media_id)  # before the jobs, as those who finish one lock them
         bus.cancel(session, subject=event.media_id)
         queries.delete_transcripts(session, event.media_id)
-        keys = queries.drop_passes(session, event.media_id)
         recording.wishes = {}
         recording.deleted_at = database.now()
     storage.discard(keys)
@@ -110,8 +110,9 @@ def transcribe(lease: bus.Lease) -> None:
     with database.transaction() as session:
         if queries.locked(session, lease.subject).deleted_at is not None:
             return
-        begun = {"engine": choice.engine, "model": choice.model, "quality": choice.quality}
-        session.merge(Pass(id=lease.job_id, media_id=lease.subject, **begun))
+        if session.get(Pass, lease.job_id) is None:
+            begun = {"engine": choice.engine, "model": choice.model, "quality": choice.quality}
+            session.add(Pass(id=lease.job_id, media_id=lease.subject, **begun))
     result = _cut(_original(lease.subject), lease)
     with database.transaction() as session:
         going_on = queries.hearing(session, lease.job_id)
@@ -174,7 +175,9 @@ def hear_chunk(lease: bus.Lease) -> None:
     if recording is None or going_on is None or chunk is None:
         return
     progress = Progress(lease)
-    choice = choose(settings(), progress.fetching, lease.cancelled)
+    # A model that came meanwhile is for the next recording: this one's chunks are heard by one engine.
+    draft: Named | None = "pocketsphinx" if going_on.engine == "pocketsphinx" else None
+    choice = choose(settings(), progress.fetching, lease.cancelled, engine=draft)
     if (choice.engine, choice.model) != (going_on.engine, going_on.model):
         raise OtherEngine(f"this machine has {choice.engine} {choice.model}, not {going_on.engine} {going_on.model}")
     progress.detail = choice.label

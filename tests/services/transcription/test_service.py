@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import threading
 import time
@@ -24,7 +25,7 @@ from services.transcription.engines.protocol import RATE
 from services.transcription.operations import transcribing
 from services.transcription.settings import settings
 from tests.factories.services import UnderTest
-from tests.services.transcription.conftest import SPEECH, noise, tone, write
+from tests.services.transcription.conftest import SPEECH, TINY_WHISPER, noise, tone, write
 from tests.services.transcription.speech_service import SpeechService
 
 OWNER, STRANGER = new_id(), new_id()
@@ -274,6 +275,24 @@ def test_a_long_recording_is_heard_in_chunks_with_the_words_of_hearing_it_whole(
         assert [event.done for event in told] == sorted(event.done for event in told)
     assert [word.text for word in words[30]] == [word.text for word in words[300]]
     assert all(abs(one.start - other.start) < 0.05 for one, other in zip(words[30], words[300], strict=True))
+
+
+def test_a_model_that_comes_meanwhile_is_for_the_next_recording(
+    transcription: UnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut = transcribing.cut
+
+    def and_meanwhile(*arguments: Any) -> Any:
+        result = cut(*arguments)
+        shutil.copytree(TINY_WHISPER, settings().models / "Systran--faster-whisper-small", dirs_exist_ok=True)
+        return result
+
+    monkeypatch.setattr(transcribing, "cut", and_meanwhile)
+    for _ in range(2):
+        receive(transcription, SPEECH / "kennedy.flac")
+        transcription.do_jobs()
+    engines = [event.transcript_engine for event in transcription.told(events.TranscriptReady)]
+    assert engines == ["pocketsphinx", "faster-whisper"]
 
 
 def test_what_was_heard_so_far_can_be_read_while_the_rest_is_heard(
