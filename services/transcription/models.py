@@ -104,6 +104,7 @@ class Pass(Base):
     duration: Mapped[float | None]  # seconds; None while it is being cut
     turns: Mapped[list[Any] | None]  # who speaks by channel; None where voices decide
     loudness: Mapped[dict[str, Any] | None] = mapped_column(deferred=True)
+    span: Mapped[dict[str, Any] | None]  # when it was cut: an EngineSpan
     failed: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime] = mapped_column(server_default=database.now())
 

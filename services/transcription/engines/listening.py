@@ -49,8 +49,12 @@ def scratch(name: str, settings: TranscriptionSettings) -> Iterator[Path]:
 def cut(
     source: Path, original: Original, folder: Path, settings: TranscriptionSettings, tell: Tell, cancelled: Cancelled
 ) -> dict[str, Any]:
-    """Cut a recording into chunks, see ``cut_child``. ``tell`` gets each of its messages. Raises a ChildError."""
+    """Cut a recording into chunks, see ``cut_child``. ``tell`` gets each of its messages. Raises a ChildError.
+
+    What this, ``hear`` and ``gather`` give has a ``span`` too: when the engine worked (a contract's EngineSpan).
+    """
     longest = original.duration * LONGEST_FACTOR + LONGEST_SLACK
+    timed = _Timed("libav")
     result = process.run_module(
         CUTTER,
         {
@@ -74,7 +78,7 @@ def cut(
         log.warning(
             "a recording ends before its time", extra={"media_id": str(original.media_id), "seconds": result["missing"]}
         )
-    return result
+    return result | {"span": timed.span()}
 
 
 def hear(
@@ -85,8 +89,8 @@ def hear(
     tell: Callable[[float], None],
     cancelled: Cancelled,
 ) -> dict[str, Any]:
-    """Hear a chunk, see ``hear_child``; its ``span`` is when the engine worked. ``tell`` gets the seconds of speech done."""
-    started_at, started = datetime.now(UTC), time.monotonic()
+    """Hear a chunk, see ``hear_child``. ``tell`` gets the seconds of speech done."""
+    timed = _Timed(choice.engine)
     result = process.run_module(
         HEARER,
         {**chunk, "engine": _engine(choice, settings)},
@@ -100,15 +104,15 @@ def hear(
         env=_environment(folder),
         on_message=lambda message: tell(message["done"]),
     )
-    span = EngineSpan(engine=choice.engine, started_at=started_at, seconds=round(time.monotonic() - started, 3))
-    return result | {"span": span.model_dump(mode="json")}
+    return result | {"span": timed.span()}
 
 
 def gather(
     chunks: Path, wanted: dict[str, Any], folder: Path, settings: TranscriptionSettings, cancelled: Cancelled
 ) -> dict[str, Any]:
     """Make a transcript of what was heard, see ``gather_child``; ``wanted`` is its request less the file of chunks."""
-    return process.run_module(
+    timed = _Timed("diarizer")
+    result = process.run_module(
         GATHERER,
         {**wanted, "chunks": str(chunks)},
         deadline=START,
@@ -118,6 +122,19 @@ def gather(
         cancelled=cancelled,
         env=_environment(folder),
     )
+    return result | {"span": timed.span()}
+
+
+class _Timed:
+    """The time that an engine works, from now on."""
+
+    def __init__(self, engine: str) -> None:
+        self._engine, self._at, self._started = engine, datetime.now(UTC), time.monotonic()
+
+    def span(self) -> dict[str, Any]:
+        """An EngineSpan up to now, as JSON takes it."""
+        seconds = round(time.monotonic() - self._started, 3)
+        return EngineSpan(engine=self._engine, started_at=self._at, seconds=seconds).model_dump(mode="json")
 
 
 def _environment(folder: Path) -> dict[str, str]:

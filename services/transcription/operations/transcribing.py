@@ -118,11 +118,8 @@ def transcribe(lease: bus.Lease) -> None:
         going_on = queries.hearing(session, lease.job_id)
         lease.finish(session)
         if going_on is not None:
-            going_on.duration, going_on.turns, going_on.loudness = (
-                result["duration"],
-                result["turns"],
-                result["loudness"],
-            )
+            for fact in ("duration", "turns", "loudness", "span"):
+                setattr(going_on, fact, result[fact])
             session.flush()
             _gather_if_heard(session, going_on, lease)
 
@@ -259,7 +256,7 @@ class _Heard:
     confidences: dict[str, float] = field(default_factory=dict)  # how sure the engine was of it at most
     reason: str = ""
     translation: list[dict[str, Any]] = field(default_factory=list)
-    spans: list[EngineSpan] = field(default_factory=list)
+    spans: list[dict[str, Any]] = field(default_factory=list)  # EngineSpans
 
     @property
     def language(self) -> str:
@@ -280,7 +277,7 @@ def _written(chunks: Iterable[Chunk], target: Path) -> _Heard:
             facts.confidences[language] = max(facts.confidences.get(language, 0.0), heard["language_confidence"])
             facts.reason = facts.reason or heard["reason"]
             facts.translation += heard["translation"]
-            facts.spans.append(EngineSpan.model_validate(heard["span"]))
+            facts.spans.append(heard["span"])
     return facts
 
 
@@ -386,7 +383,9 @@ def _store(lease: bus.Lease, going_on: Pass, heard: _Heard, result: dict[str, An
                 words=words,
                 speakers=len(result["speakers"]),
                 wishes=Wishes.model_validate(recording.wishes),
-                engine=tuple(heard.spans),
+                engine=tuple(
+                    EngineSpan.model_validate(span) for span in (going_on.span, *heard.spans, result["span"]) if span
+                ),
             ),
         )
         return queries.drop_passes(session, lease.subject)

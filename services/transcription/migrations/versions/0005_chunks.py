@@ -24,6 +24,7 @@ def upgrade() -> None:
         sa.Column("duration", sa.Double),
         sa.Column("turns", JSONB(none_as_null=True)),
         sa.Column("loudness", JSONB(none_as_null=True)),
+        sa.Column("span", JSONB(none_as_null=True)),
         sa.Column("failed", sa.Boolean, nullable=False, server_default="false"),
         sa.Column("created_at", database.Timestamp, nullable=False, server_default=sa.text("clock_timestamp()")),
     )
