@@ -39,7 +39,7 @@ def upgrade() -> None:
         sa.Column("regions", JSONB, nullable=False),
         sa.Column("speech", sa.Double, nullable=False),
         sa.Column("object_key", sa.Text, nullable=False, unique=True),
-        sa.Column("size", sa.BigInteger, nullable=False),
+        sa.Column("size", sa.Integer, nullable=False),
         sa.Column("done", sa.Double, nullable=False, server_default="0"),
         sa.Column("heard", JSONB(none_as_null=True)),
     )
