@@ -45,7 +45,7 @@ __all__ = [
     "transcribe_failed",
 ]
 
-TRANSCRIBE, HEAR, GATHER = "transcribe", "hear", "gather"
+KINDS = TRANSCRIBE, HEAR, GATHER = "transcribe", "hear", "gather"
 CHUNKS = "chunks"  # the first part of the keys of their sound
 NO_AUDIO = (
     "This recording has no sound, so there is nothing to transcribe. Please hand in a version with an audio track."
@@ -285,12 +285,12 @@ def transcribe_failed(session: Session, job: bus.Job, problem: bus.JobFailed) ->
     """Tell that no transcript will come, in the transaction that ends one of its jobs. The others have no use then."""
     if queries.live(session, job.subject) is None:
         return
-    going_on = queries.hearing(session, UUID(job.params["pass"]) if "pass" in job.params else job.id)
+    going_on = _pass_of(session, job)
     if going_on is not None:
         if going_on.failed:
             return  # told already
         going_on.failed = True
-        for kind in (TRANSCRIBE, HEAR, GATHER):
+        for kind in KINDS:
             bus.cancel(session, subject=job.subject, kind=kind)
     code, detail = problem.code, problem.detail
     if code == "internal":
@@ -299,14 +299,19 @@ def transcribe_failed(session: Session, job: bus.Job, problem: bus.JobFailed) ->
     bus.publish(session, events.TranscriptFailed(media_id=job.subject, code=code, detail=detail))
 
 
+def _pass_of(session: Session, job: bus.Job) -> Pass | None:
+    """The pass that a job belongs to, locked: the one that cuts gives it its id, the others name it."""
+    return queries.hearing(session, UUID(job.params["pass"]) if "pass" in job.params else job.id)
+
+
 def taken_up(session: Session, job: bus.Job) -> None:
     """A transcription that ended badly is done after all, with all of its jobs; that it begins is told by its progress."""
     if queries.live(session, job.subject) is None:
         raise problems.Conflict("The recording was deleted meanwhile.", code="not_retryable")
-    going_on = queries.hearing(session, UUID(job.params["pass"]) if "pass" in job.params else job.id)
+    going_on = _pass_of(session, job)
     if going_on is not None:
         going_on.failed = False
-    for kind in (TRANSCRIBE, HEAR, GATHER):
+    for kind in KINDS:
         bus.retry(session, subject=job.subject, kind=kind)
 
 
